@@ -1,0 +1,155 @@
+"""The kernels on NumPy arrays: the only importer of the compiled module.
+
+Every function takes arrays of exactly the type it names and of any layout. What is C-contiguous, aligned and in
+native byte order is read in place; anything else is copied by the compiled module. Inputs are never written, results
+are fresh arrays. A wrong type raises `DtypeError`, a wrong shape `ShapeError`, each naming the operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qrs import _qrs
+from qrs._qrs import (
+    PackedLinear,
+    available_levels,
+    choose_qparams,
+    get_num_threads,
+    level,
+    set_num_threads,
+)
+from qrs.dtypes import dtype
+
+__all__ = [
+    "DynamicLayer",
+    "PackedLinear",
+    "available_levels",
+    "choose_qparams",
+    "dequantize",
+    "dequantize_per_channel",
+    "dynamic_linear",
+    "erf",
+    "exp",
+    "gelu",
+    "get_num_threads",
+    "level",
+    "quantize",
+    "quantize_per_channel",
+    "set_num_threads",
+    "sigmoid",
+    "silu",
+    "tanh",
+]
+
+Array = NDArray[Any]
+Floats = NDArray[np.float32]
+
+
+def quantize(x: Floats, scale: float, zero_point: int, kind: dtype) -> Array:
+    """The stored integers of `x` under one scale, in the order of `x` in memory.
+
+    `q = clamp(zero_point + rne(x * (1 / scale)))`, in float32; NaN becomes the zero point.
+    """
+    if x.flags.c_contiguous:
+        return _qrs.quantize(x, scale, zero_point, kind.name)
+    return _in_memory_order(lambda y: _qrs.quantize(y, scale, zero_point, kind.name), x)
+
+
+def quantize_per_channel(
+    x: Floats, scales: Array, zero_points: Array, axis: int, kind: dtype
+) -> Array:
+    """As `quantize` with a scale and zero point for each index of `axis`.
+
+    With float zero points `q = clamp(rne(x * (1 / scale) + zero_point))`, the sum rounded once.
+    """
+    run, points = (
+        (_qrs.quantize_float_qparams, np.float32)
+        if zero_points.dtype.kind == "f"
+        else (_qrs.quantize_per_channel, np.int32)
+    )
+    return run(x, scales.astype(np.float32), zero_points.astype(points), axis, kind.name)
+
+
+def dequantize(q: Array, scale: float, zero_point: int) -> Floats:
+    """`scale * (q - zero_point)` in float32, in the order of `q` (uint8, int8, int32) in memory."""
+    if q.flags.c_contiguous:
+        return _qrs.dequantize(q, scale, zero_point)
+    return _in_memory_order(lambda y: _qrs.dequantize(y, scale, zero_point), q)
+
+
+def dequantize_per_channel(q: Array, scales: Array, zero_points: Array, axis: int) -> Floats:
+    """As `dequantize` with a scale and zero point, integer or float, for each index of `axis`."""
+    run, points = (
+        (_qrs.dequantize_float_qparams, np.float32)
+        if zero_points.dtype.kind == "f"
+        else (_qrs.dequantize_per_channel, np.int32)
+    )
+    return run(q, scales.astype(np.float32), zero_points.astype(points), axis)
+
+
+def _in_memory_order(run: Callable[[Array], Array], x: Array) -> Array:
+    """`run`, which works element by element, with the result laid out in memory as `x` is."""
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    back = np.empty(x.ndim, np.intp)
+    back[order] = range(x.ndim)
+    return run(x.transpose(order)).transpose(back)
+
+
+class DynamicLayer(Protocol):
+    """A layer with packed weights: `PackedLinear`, or one that computes as it does."""
+
+    def dynamic(self, x: Floats, engine: str, /) -> Floats:
+        """The layer on floats `[..., k]`."""
+        ...
+
+
+def dynamic_linear(layer: DynamicLayer, x: Floats, engine: str) -> Floats:
+    """`x @ weight.T + bias` with activations quantized under the rules of `engine`.
+
+    Parameters
+    ----------
+    layer : DynamicLayer
+    x : array, float32, shape (..., k)
+    engine : str
+        "qrs" (one scale for each row), "fbgemm" or "qnnpack" (one for the input).
+
+    Raises
+    ------
+    NonFiniteError
+        If `x` holds NaN or infinity.
+    """
+    return layer.dynamic(x, engine)
+
+
+def exp(x: Floats) -> Floats:
+    """`e ** x`."""
+    return _qrs.activation(x, "exp")
+
+
+def sigmoid(x: Floats) -> Floats:
+    """`1 / (1 + exp(-x))`."""
+    return _qrs.activation(x, "sigmoid")
+
+
+def tanh(x: Floats) -> Floats:
+    """The hyperbolic tangent."""
+    return _qrs.activation(x, "tanh")
+
+
+def erf(x: Floats) -> Floats:
+    """The error function."""
+    return _qrs.activation(x, "erf")
+
+
+def gelu(x: Floats, approximate: str = "none") -> Floats:
+    """`x * Phi(x)`, or with `approximate="tanh"` its usual approximation."""
+    return _qrs.activation(x, "gelu_tanh" if approximate == "tanh" else "gelu")
+
+
+def silu(x: Floats) -> Floats:
+    """`x * sigmoid(x)`."""
+    return _qrs.activation(x, "silu")

@@ -1,0 +1,78 @@
+"""The compiled module. Private: `qrs._kernels` is its only user, and has the documentation."""
+
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "PackedLinear",
+    "activation",
+    "available_levels",
+    "choose_qparams",
+    "dequantize",
+    "dequantize_float_qparams",
+    "dequantize_per_channel",
+    "get_num_threads",
+    "level",
+    "quantize",
+    "quantize_float_qparams",
+    "quantize_per_channel",
+    "set_num_threads",
+]
+
+@final
+class PackedLinear:
+    def __new__(
+        cls,
+        weight: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        zero_points: NDArray[np.int32] | None = None,
+        bias: NDArray[np.float32] | None = None,
+        /,
+    ) -> PackedLinear: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def k(self) -> int: ...
+    def dynamic(
+        self,
+        x: NDArray[np.float32],
+        engine: str,
+        reduce_range: bool = True,
+        relu: bool = False,
+        /,
+    ) -> NDArray[np.float32]: ...
+
+def activation(x: NDArray[np.float32], name: str, /) -> NDArray[np.float32]: ...
+def available_levels() -> list[str]: ...
+def choose_qparams(x: NDArray[np.float32], reduce_range: bool, /) -> tuple[float, int]: ...
+def dequantize(q: NDArray[Any], scale: float, zero_point: int, /) -> NDArray[np.float32]: ...
+def dequantize_float_qparams(
+    q: NDArray[Any], scales: NDArray[np.float32], zero_points: NDArray[np.float32], axis: int, /
+) -> NDArray[np.float32]: ...
+def dequantize_per_channel(
+    q: NDArray[Any], scales: NDArray[np.float32], zero_points: NDArray[np.int32], axis: int, /
+) -> NDArray[np.float32]: ...
+def get_num_threads() -> int: ...
+def level() -> str: ...
+def quantize(
+    x: NDArray[np.float32], scale: float, zero_point: int, kind: str, /
+) -> NDArray[Any]: ...
+def quantize_float_qparams(
+    x: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    zero_points: NDArray[np.float32],
+    axis: int,
+    kind: str,
+    /,
+) -> NDArray[Any]: ...
+def quantize_per_channel(
+    x: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    zero_points: NDArray[np.int32],
+    axis: int,
+    kind: str,
+    /,
+) -> NDArray[Any]: ...
+def set_num_threads(n: int) -> None: ...

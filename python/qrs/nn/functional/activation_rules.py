@@ -1,0 +1,126 @@
+"""Activations as primitives: each with its slope, as a function of its output or of its input.
+
+A slope that needs only the output is in-place friendly: the input may be overwritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qrs.autograd import Primitive, Sample, define, vjp
+from qrs.autograd.special import floating, quiet
+from qrs.autograd.special import sigmoid as sigmoid_array
+
+__all__ = [
+    "ELU",
+    "HARDSIGMOID",
+    "HARDSWISH",
+    "HARDTANH",
+    "LEAKY_RELU",
+    "LOGSIGMOID",
+    "MISH",
+    "SILU",
+    "SOFTPLUS",
+    "THRESHOLD",
+]
+
+Array = npt.NDArray[Any]
+
+def _samples(**params: Any) -> Callable[[np.random.Generator], list[Sample]]:
+    return lambda rng: [Sample(rng.uniform(-8, 8, (3, 7)), **params), Sample(np.zeros((0, 2)), **params)]
+
+
+def _from_input(name: str, forward: Any, derivative: Any, **params: Any) -> Primitive:
+    """Define an activation whose slope is a function of its input."""
+    return define(
+        name,
+        quiet(lambda x, **p: forward(floating(x), **p)),
+        vjp(quiet(lambda g, ans, x, **p: g * derivative(x, **p)), "x"),
+        samples=_samples(**params),
+    )
+
+
+def _from_output(name: str, forward: Any, derivative: Any, **params: Any) -> Primitive:
+    """Define an activation whose slope is a function of its output."""
+    return define(
+        name,
+        quiet(lambda x, **p: forward(x, **p)),
+        vjp(quiet(lambda g, ans, x, **p: g * derivative(ans, **p)), "ans"),
+        samples=_samples(**params),
+    )
+
+
+def _clip(x: Array, *, low: float, high: float) -> Array:
+    return np.clip(x, np.asarray(low, x.dtype), np.asarray(high, x.dtype))
+
+
+def _exponential(x: Array, *, alpha: float, rate: float, gain: float) -> Array:
+    # expm1 of the negative part only: it overflows for large positive values.
+    negative = alpha * np.expm1(np.minimum(x, 0) * rate)
+    return np.asarray(gain * (np.maximum(x, 0) + negative), x.dtype)
+
+
+def _exponential_slope(y: Array, *, alpha: float, rate: float, gain: float) -> Array:
+    # Below zero y = gain alpha (e - 1) with e = exp(rate x), so the slope is rate (y + gain alpha).
+    return np.where(y > 0, gain, rate * (y + gain * alpha)).astype(y.dtype)
+
+
+def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
+    smooth = np.log1p(np.exp(np.minimum(x * beta, threshold))) / beta
+    return np.where(x * beta > threshold, x, smooth).astype(x.dtype)
+
+
+def _mish_slope(x: Array) -> Array:
+    t = np.tanh(np.logaddexp(x, 0))
+    return t + x * sigmoid_array(x) * (1 - t * t)
+
+
+HARDTANH = _from_output(
+    "hardtanh", _clip, lambda y, low, high: (y > low) & (y < high), low=-1.0, high=1.5
+)
+LEAKY_RELU = _from_output(
+    "leaky_relu",
+    lambda x, slope: np.where(x > 0, x, x * np.asarray(slope, x.dtype)),
+    lambda y, slope: np.where(y > 0, 1, slope).astype(y.dtype),
+    slope=0.1,
+)
+ELU = _from_output(
+    "elu", _exponential, _exponential_slope, alpha=0.7, rate=1.3, gain=1.1
+)
+HARDSWISH = _from_input(
+    "hardswish",
+    lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    lambda x: np.where(x <= -3, 0, np.where(x < 3, x / 3 + 0.5, 1)).astype(x.dtype),
+)
+HARDSIGMOID = _from_output(
+    "hardsigmoid",
+    lambda x: np.clip(x + 3, 0, 6) / 6,
+    lambda y: ((y > 0) & (y < 1)) * np.asarray(1 / 6, y.dtype),
+)
+THRESHOLD = _from_input(
+    "threshold",
+    lambda x, threshold, value: np.where(x > threshold, x, np.asarray(value, x.dtype)),
+    lambda x, threshold, value: x > threshold,
+    threshold=0.5,
+    value=-1.0,
+)
+SILU = _from_input(
+    "silu",
+    lambda x: x * sigmoid_array(x),
+    lambda x: (lambda s: s * (1 + x * (1 - s)))(sigmoid_array(x)),
+)
+SOFTPLUS = _from_input(
+    "softplus",
+    _softplus,
+    lambda x, beta, threshold: np.where(x * beta > threshold, 1, sigmoid_array(x * beta)),
+    beta=1.5,
+    threshold=8.0,
+)
+MISH = _from_input("mish", lambda x: x * np.tanh(np.logaddexp(x, 0)), _mish_slope)
+LOGSIGMOID = _from_input(
+    "logsigmoid", lambda x: -np.logaddexp(-x, 0), lambda x: sigmoid_array(-x)
+)

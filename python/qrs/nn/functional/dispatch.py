@@ -1,0 +1,43 @@
+"""Functions that take float and quantized tensors under one name.
+
+The quantized forms are written in `qrs.nn.quantized`, which lies above this package, so they register
+themselves here when it is imported.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+from qrs.errors import DtypeError
+
+__all__ = ["QUANTIZED", "also_quantized"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+QUANTIZED: dict[str, Callable[..., Any]] = {}
+"""The quantized form of a function by its name; takes the same arguments."""
+
+
+def also_quantized(function: F) -> F:
+    """Send a call whose first argument is a quantized tensor to the quantized form.
+
+    Raises
+    ------
+    DtypeError
+        On such a call if there is no quantized form.
+    """
+    name = function.__name__
+
+    @functools.wraps(function)
+    def dispatch(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if getattr(input, "is_quantized", False):
+            if name not in QUANTIZED:
+                raise DtypeError(
+                    f"{name}: a quantized tensor came, expected a float one; dequantize it first"
+                )
+            return QUANTIZED[name](input, *args, **kwargs)
+        return function(input, *args, **kwargs)
+
+    return cast(F, dispatch)

@@ -1,0 +1,369 @@
+"""Normalisation: subtract a mean, divide by a standard deviation, then scale and shift.
+
+Batch, instance, group and layer normalisation differ only in the axes of the mean, so one primitive
+computes them all:
+
+    y = (x - m) / sqrt(v + eps) * weight + bias,  m and v the mean and biased variance over the axes.
+
+With n elements per mean, h = (x - m) / sqrt(v + eps) and d = weight g, the gradient of x is
+(d - mean(d) - h mean(d h)) / sqrt(v + eps). Sources: Ioffe and Szegedy 2015, arXiv:1502.03167; Ba et al.
+2016, arXiv:1607.06450; Wu and He 2018, arXiv:1803.08494.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qrs.autograd import Sample, apply, define_fused, no_grad
+from qrs.errors import ShapeError
+from qrs.nn.functional.affine import check_floats
+from qrs.tensor import Tensor
+
+__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize"]
+
+Array = npt.NDArray[Any]
+
+
+def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    mean = x.mean(axis=axes, keepdims=True)
+    centred = x - mean
+    variance = np.square(centred).mean(axis=axes, keepdims=True)
+    return centred, variance
+
+
+def _forward(
+    x: Array,
+    weight: Array | None,
+    bias: Array | None,
+    *,
+    save: bool,
+    axes: tuple[int, ...],
+    eps: float,
+) -> tuple[Array, Any]:
+    hat, variance = _moments(x, axes)
+    inverse = 1 / np.sqrt(variance + np.asarray(eps, x.dtype))
+    hat *= inverse
+    y = hat * weight if weight is not None else hat.copy() if save else hat
+    if bias is not None:
+        y += bias
+    return y, (hat, inverse, weight, None if bias is None else bias.shape) if save else None
+
+
+def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
+    axes = tuple(range(grad.ndim - len(shape)))
+    axes += tuple(
+        i + len(axes) for i, n in enumerate(shape) if n == 1 and grad.shape[i + len(axes)] != 1
+    )
+    return grad.sum(axis=axes).reshape(shape)
+
+
+def _backward(
+    grads: Sequence[Array],
+    saved: Any,
+    needs: Sequence[bool],
+    *,
+    axes: tuple[int, ...],
+    eps: float,
+) -> Sequence[Array | None]:
+    del eps
+    g = grads[0]
+    hat, inverse, weight, bias_shape = saved
+    dx = d_weight = d_bias = None
+    if needs[0]:
+        d = g if weight is None else g * weight
+        dx = d - d.mean(axis=axes, keepdims=True)
+        dx -= hat * (d * hat).mean(axis=axes, keepdims=True)
+        dx *= inverse
+    if needs[1]:
+        d_weight = _sum_to(g * hat, weight.shape)
+    if needs[2]:
+        d_bias = _sum_to(g, bias_shape)
+    return dx, d_weight, d_bias
+
+
+def _samples(rng: np.random.Generator) -> Iterable[Sample]:
+    normal = rng.standard_normal
+    yield Sample(normal((4, 3)), normal(3), normal(3), axes=(1,), eps=0.1)
+    yield Sample(normal((4, 3, 2)), normal((3, 1)), normal((3, 1)), axes=(0, 2), eps=0.1)
+    yield Sample(normal((2, 2, 5)), None, None, axes=(2,), eps=0.1)
+
+
+NORMALIZE = define_fused("normalize", _forward, _backward, samples=_samples)
+
+
+def _per_channel(tensor: Tensor | None, rank: int) -> Tensor | None:
+    """View (C,) so that it broadcasts over (N, C, *S)."""
+    return None if tensor is None or rank == 2 else tensor.reshape(-1, *(1,) * (rank - 2))
+
+
+def _check_channels(where: str, input: Tensor, channels: int | None) -> None:
+    if input.dim() < 2:
+        raise ShapeError(
+            f"{where}: input of shape {tuple(input.shape)} came, expected at least (N, C)"
+        )
+    if channels is not None and input.shape[1] != channels:
+        raise ShapeError(
+            f"{where}: input of shape {tuple(input.shape)} came, expected {channels} channels in "
+            "its second axis"
+        )
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise every channel over the batch and the spatial axes.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, *)
+    running_mean, running_var : Tensor, shape (C,), optional
+        Used when not training; when training they move towards the batch's mean and unbiased
+        variance: r = (1 - momentum) r + momentum batch.
+    weight, bias : Tensor, shape (C,), optional
+    training : bool
+        Use the batch's own statistics.
+    momentum : float
+    eps : float
+        Added to the variance.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arguments do not fit together, or a channel has one value only while training.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.batch_norm(qrs.tensor([[1.0], [3.0]]), None, None, training=True)
+    tensor([[-1.0000],
+            [ 1.0000]])
+    """
+    check_floats("batch_norm", input=input, weight=weight, bias=bias)
+    _check_channels("batch_norm", input, None if running_mean is None else len(running_mean))
+    weight, bias = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
+    if not training:
+        if running_mean is None or running_var is None:
+            raise ShapeError(
+                "batch_norm: no running statistics came, expected them outside of training"
+            )
+        return _with_statistics(input, running_mean, running_var, weight, bias, eps)
+    axes = (0, *range(2, input.dim()))
+    count = math.prod(input.shape[axis] for axis in axes)
+    if count <= 1:
+        raise ShapeError(
+            f"batch_norm: input of shape {tuple(input.shape)} came, expected more than one value "
+            "per channel when training; use a larger batch or eval()"
+        )
+    if running_mean is not None and running_var is not None:
+        with no_grad():
+            array = input._array
+            _, variance = _moments(array, axes)
+            unbiased = variance.reshape(-1) * (count / (count - 1))
+            for running, batch in (
+                (running_mean, array.mean(axis=axes)),
+                (running_var, unbiased),
+            ):
+                moved = running._array * (1 - momentum) + batch * momentum
+                running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+
+
+def _with_statistics(
+    input: Tensor,
+    mean: Tensor,
+    variance: Tensor,
+    weight: Tensor | None,
+    bias: Tensor | None,
+    eps: float,
+) -> Tensor:
+    """Apply fixed statistics: one product and one sum over the input."""
+    rank = input.dim()
+    scale = (variance + eps).rsqrt()
+    shape = (-1, *(1,) * (rank - 2))
+    scale = scale.reshape(shape) if weight is None else scale.reshape(shape) * weight.reshape(shape)
+    shift = -mean.reshape(shape) * scale
+    if bias is not None:
+        shift = shift + bias.reshape(shape)
+    return input * scale + shift
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise every channel of every sample over the spatial axes.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, *S)
+    running_mean, running_var : Tensor, shape (C,), optional
+        Updated by the mean over the batch of each sample's statistics, or used instead of them.
+    weight, bias : Tensor, shape (C,), optional
+    use_input_stats : bool
+        Normalise by the sample's own statistics.
+    momentum, eps : float
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arguments do not fit together, or there is one spatial value only.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.instance_norm(qrs.tensor([[[1.0, 3.0]]]))
+    tensor([[[-1.0000,  1.0000]]])
+    """
+    check_floats("instance_norm", input=input, weight=weight, bias=bias)
+    _check_channels("instance_norm", input, None if weight is None else len(weight))
+    weight, bias = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
+    if not use_input_stats:
+        if running_mean is None or running_var is None:
+            raise ShapeError(
+                "instance_norm: no running statistics came, expected them without "
+                "use_input_stats"
+            )
+        return _with_statistics(input, running_mean, running_var, weight, bias, eps)
+    axes = tuple(range(2, input.dim()))
+    count = math.prod(input.shape[2:])
+    if count <= 1:
+        raise ShapeError(
+            f"instance_norm: input of shape {tuple(input.shape)} came, expected more than one "
+            "spatial value"
+        )
+    if running_mean is not None and running_var is not None:
+        with no_grad():
+            _, variance = _moments(input._array, axes)
+            batch_var = variance.mean(axis=0).reshape(-1) * (count / (count - 1))
+            batch_mean = input._array.mean(axis=(0, *axes))
+            for running, batch in ((running_mean, batch_mean), (running_var, batch_var)):
+                moved = running._array * (1 - momentum) + batch * momentum
+                running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise over the last axes.
+
+    Parameters
+    ----------
+    input : Tensor, shape (*, *normalized_shape)
+    normalized_shape : sequence of int
+    weight, bias : Tensor, shape normalized_shape, optional
+    eps : float
+        Added to the variance.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.layer_norm(qrs.tensor([[1.0, 3.0]]), [2])
+    tensor([[-1.0000,  1.0000]])
+    """
+    check_floats("layer_norm", input=input, weight=weight, bias=bias)
+    shape = tuple(normalized_shape)
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
+        raise ShapeError(
+            f"layer_norm: input of shape {tuple(input.shape)} came, expected its last axes to be "
+            f"{shape}"
+        )
+    axes = tuple(range(-len(shape), 0))
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise groups of channels of every sample.
+
+    Parameters
+    ----------
+    input : Tensor, shape (N, C, *)
+    num_groups : int
+        Divides C.
+    weight, bias : Tensor, shape (C,), optional
+    eps : float
+        Added to the variance.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.group_norm(qrs.tensor([[1.0, 3.0]]), 1)
+    tensor([[-1.0000,  1.0000]])
+    """
+    check_floats("group_norm", input=input, weight=weight, bias=bias)
+    _check_channels("group_norm", input, None if weight is None else len(weight))
+    n, channels = input.shape[:2]
+    if channels % num_groups:
+        raise ShapeError(
+            f"group_norm: {channels} channels came, expected a multiple of {num_groups} groups"
+        )
+    grouped = input.reshape(n, num_groups, -1)
+    out = apply(NORMALIZE, grouped, None, None, axes=(2,), eps=eps).reshape(input.shape)
+    if weight is not None:
+        out = out * _per_channel(weight, input.dim())
+    if bias is not None:
+        out = out + _per_channel(bias, input.dim())
+    return out  # type: ignore[no-any-return]
+
+
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
+    """Divide by the norm along an axis, or by ``eps`` where the norm is smaller.
+
+    Parameters
+    ----------
+    input : Tensor
+    p : float
+        Order of the norm.
+    dim : int
+    eps : float
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.normalize(qrs.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
+    return input / input.norm(p, dim, keepdim=True).clamp(min=eps)

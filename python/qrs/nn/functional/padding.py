@@ -1,0 +1,123 @@
+"""Padding of the last axes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qrs.autograd import Sample, apply, define, vjp
+from qrs.errors import ShapeError
+from qrs.tensor import Tensor
+
+__all__ = ["pad"]
+
+Array = npt.NDArray[Any]
+
+
+def _cut(x: Array, pairs: tuple[tuple[int, int], ...]) -> Array:
+    """Remove what negative entries of ``pairs`` ask for."""
+    index = tuple(
+        slice(max(-before, 0), n - max(-after, 0))
+        for n, (before, after) in zip(x.shape, pairs, strict=True)
+    )
+    return x[index]
+
+
+def _constant(x: Array, *, pairs: tuple[tuple[int, int], ...], value: float) -> Array:
+    grow = [(max(before, 0), max(after, 0)) for before, after in pairs]
+    return np.pad(_cut(x, pairs), grow, constant_values=np.asarray(value, x.dtype))
+
+
+PAD = define(
+    "pad",
+    _constant,
+    vjp(
+        lambda g, ans, x, *, pairs, value: _constant(
+            g, pairs=tuple((-before, -after) for before, after in pairs), value=0
+        )
+    ),
+    samples=lambda rng: [
+        Sample(rng.standard_normal((2, 3, 4)), pairs=((0, 0), (1, -1), (-2, 3)), value=0.5)
+    ],
+)
+
+
+def _sources(mode: str, size: int, before: int, after: int) -> Array:
+    """Return, for every position of the padded axis, the position that it copies."""
+    at = np.arange(-before, size + after)
+    if mode == "replicate":
+        return np.clip(at, 0, size - 1)
+    if mode == "circular":
+        return at % size
+    # Mirrored at the border elements, which are not repeated.
+    return size - 1 - np.abs(size - 1 - np.abs(at))
+
+
+def pad(
+    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> Tensor:
+    """Pad the last axes.
+
+    Parameters
+    ----------
+    input : Tensor
+    pad : sequence of int
+        Two numbers (before, after) for each axis, starting with the last axis; negative numbers cut.
+    mode : {"constant", "reflect", "replicate", "circular"}
+    value : float, optional
+        What "constant" fills in; 0 by default.
+
+    Raises
+    ------
+    ShapeError
+        If there are too many numbers, or more reflection than input.
+    ValueError
+        For an unknown mode.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> import qrs.nn.functional as F
+    >>> F.pad(qrs.tensor([1.0, 2.0]), (1, 2))
+    tensor([0., 1., 2., 0., 0.])
+    >>> F.pad(qrs.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
+    tensor([[3., 2., 1., 2., 3., 2.]])
+    """
+    numbers = [int(n) for n in pad]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise ValueError(
+            f"pad: mode {mode!r} came, expected 'constant', 'reflect', 'replicate' or 'circular'"
+        )
+    if len(numbers) % 2 or len(numbers) > 2 * input.dim():
+        raise ShapeError(
+            f"pad: {numbers} came for a tensor of shape {tuple(input.shape)}, expected two "
+            "numbers per axis, the last axis first"
+        )
+    given = list(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+    pairs = ((0, 0),) * (input.dim() - len(given)) + tuple(given)
+    sizes = [n + before + after for n, (before, after) in zip(input.shape, pairs, strict=True)]
+    if min(sizes, default=0) < 0:
+        raise ShapeError(
+            f"pad: {numbers} came for a tensor of shape {tuple(input.shape)}, nothing would be left"
+        )
+    if mode == "constant":
+        fill = 0.0 if value is None else value
+        return apply(PAD, input, pairs=pairs, value=fill)  # type: ignore[no-any-return]
+    if value:
+        raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
+    out = input
+    for axis, (before, after) in enumerate(pairs):
+        size = input.shape[axis]
+        limit = {"reflect": size - 1, "circular": size}.get(mode, before + after)
+        if max(before, after) > limit or (size == 0 and before + after):
+            raise ShapeError(
+                f"pad: {(before, after)} came for axis {axis} of size {size}, expected at most "
+                f"{max(limit, 0)} with mode {mode!r}"
+            )
+        if before or after:
+            places = _sources(mode, size, before, after).astype(np.int64)
+            out = out.index_select(axis, Tensor._wrap(places))
+    return out

@@ -1,0 +1,162 @@
+"""Sliding windows over arrays: what convolution and pooling share.
+
+Arrays are (N, C, *S). A *tap* is one position inside the kernel; the slice of a tap holds, for
+every output position, the input value under that tap. Loops run over taps, of which there are few,
+and never over positions.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numpy.lib.stride_tricks import as_strided
+
+from qrs.errors import ShapeError
+
+__all__ = [
+    "crop",
+    "gather_columns",
+    "output_size",
+    "pad_spatial",
+    "scatter_columns",
+    "taps",
+    "to_tuple",
+]
+
+Array = npt.NDArray[Any]
+
+
+def to_tuple(value: int | Sequence[int], n: int, where: str, name: str) -> tuple[int, ...]:
+    """Return ``value`` as ``n`` integers: an integer or a single entry counts for every axis.
+
+    Raises
+    ------
+    ShapeError
+        If a sequence of another length came.
+    """
+    if isinstance(value, int | np.integer):
+        return (int(value),) * n
+    entries = tuple(int(v) for v in value)
+    if len(entries) == 1:
+        return entries * n
+    if len(entries) != n:
+        raise ShapeError(f"{where}: {name} {entries} came, expected one integer or {n}")
+    return entries
+
+
+def output_size(
+    size: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    where: str,
+    ceil_mode: bool = False,
+) -> tuple[int, ...]:
+    """Return the number of window positions of each axis.
+
+    With ``ceil_mode`` a last window may reach beyond the padded input, if it starts inside the
+    input or its left padding.
+
+    Raises
+    ------
+    ShapeError
+        If a window does not fit even once.
+    """
+    out = []
+    for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
+        reach = d * (k - 1) + 1
+        if min(k, s, d) < 1 or p < 0:
+            raise ShapeError(
+                f"{where}: kernel {tuple(kernel)}, stride {tuple(stride)}, padding "
+                f"{tuple(padding)}, dilation {tuple(dilation)} came, expected positive numbers "
+                "and a padding of at least 0"
+            )
+        room = n + 2 * p - reach
+        if room < 0:
+            raise ShapeError(
+                f"{where}: input of spatial size {tuple(size)} came, expected at least the "
+                f"kernel's reach of {reach} after padding by {p}; use a larger input or padding"
+            )
+        positions = room // s + 1
+        if ceil_mode and room % s and positions * s < n + p:
+            positions += 1
+        out.append(positions)
+    return tuple(out)
+
+
+def pad_spatial(
+    x: Array, before: Sequence[int], after: Sequence[int], value: float = 0
+) -> Array:
+    """Surround the spatial axes by a constant; returns ``x`` itself if there is nothing to add."""
+    if not any(before) and not any(after):
+        return x
+    size = [b + n + a for b, n, a in zip(before, x.shape[2:], after, strict=True)]
+    out = np.full((*x.shape[:2], *size), value, dtype=x.dtype)
+    out[crop(before, x.shape[2:])] = x
+    return out
+
+
+def crop(before: Sequence[int], size: Sequence[int]) -> tuple[Any, ...]:
+    """Return the index of the part of a padded array that holds the original."""
+    return (..., *(slice(b, b + n) for b, n in zip(before, size, strict=True)))
+
+
+def taps(
+    kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], out: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], tuple[Any, ...]]]:
+    """Yield (tap, index of its slice in the padded input) in row-major order."""
+    for tap in itertools.product(*map(range, kernel)):
+        index = tuple(
+            slice(t * d, t * d + s * (o - 1) + 1, s)
+            for t, d, s, o in zip(tap, dilation, stride, out, strict=True)
+        )
+        yield tap, (..., *index)
+
+
+def gather_columns(
+    padded: Array,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    out: Sequence[int],
+    groups: int,
+) -> Array:
+    """Lay the windows out as matrices (N, groups, C/groups * taps, positions).
+
+    A kernel of one tap with stride 1 needs no copy.
+    """
+    n, c = padded.shape[:2]
+    steps = padded.strides[2:]
+    view = as_strided(
+        padded,
+        shape=(n, c, *kernel, *out),
+        strides=(
+            *padded.strides[:2],
+            *(step * d for step, d in zip(steps, dilation, strict=True)),
+            *(step * s for step, s in zip(steps, stride, strict=True)),
+        ),
+        writeable=False,
+    )
+    return view.reshape(n, groups, c // groups * int(np.prod(kernel)), int(np.prod(out)))
+
+
+def scatter_columns(
+    columns: Array,
+    shape: Sequence[int],
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    dilation: Sequence[int],
+    out: Sequence[int],
+) -> Array:
+    """Add columns back to where `gather_columns` took them from; ``shape`` is the padded one."""
+    n, c = shape[:2]
+    result = np.zeros(shape, dtype=columns.dtype)
+    blocks = columns.reshape(n, c, *kernel, *out)
+    for tap, index in taps(kernel, stride, dilation, out):
+        result[index] += blocks[(slice(None), slice(None), *tap)]
+    return result

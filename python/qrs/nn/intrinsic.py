@@ -1,0 +1,136 @@
+"""Float modules that `fuse_modules` makes: neighbours that become one quantized layer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from qrs.nn.layers.activation import ReLU
+from qrs.nn.layers.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from qrs.nn.layers.container import Sequential
+from qrs.nn.layers.conv import Conv1d, Conv2d, Conv3d
+from qrs.nn.layers.linear import Linear
+from qrs.nn.module import Module
+
+__all__ = [
+    "BNReLU2d",
+    "BNReLU3d",
+    "ConvBn1d",
+    "ConvBn2d",
+    "ConvBn3d",
+    "ConvBnReLU1d",
+    "ConvBnReLU2d",
+    "ConvBnReLU3d",
+    "ConvReLU1d",
+    "ConvReLU2d",
+    "ConvReLU3d",
+    "FusedModule",
+    "LinearReLU",
+]
+
+
+class FusedModule(Sequential):
+    """Base of fused modules: calls its members in order.
+
+    Parameters
+    ----------
+    *modules : Module
+        Of exactly the types in ``types``.
+
+    Raises
+    ------
+    TypeError
+        If one is of another type.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> fused = qrs.nn.intrinsic.LinearReLU(qrs.nn.Linear(2, 2), qrs.nn.ReLU())
+    >>> tuple(fused(qrs.ones(1, 2)).shape)
+    (1, 2)
+    """
+
+    types: ClassVar[tuple[type[Module], ...]] = ()
+
+    def __init__(self, *modules: Module) -> None:
+        came = tuple(type(module) for module in modules)
+        if came != self.types:
+            raise TypeError(
+                f"{type(self).__name__}: {_names(came)} came, expected exactly {_names(self.types)}"
+            )
+        super().__init__(*modules)
+
+
+def _names(types: tuple[type[Module], ...]) -> str:
+    return "(" + ", ".join(cls.__name__ for cls in types) + ")"
+
+
+class ConvReLU1d(FusedModule):
+    """`Conv1d` and `ReLU`."""
+
+    types = (Conv1d, ReLU)
+
+
+class ConvReLU2d(FusedModule):
+    """`Conv2d` and `ReLU`."""
+
+    types = (Conv2d, ReLU)
+
+
+class ConvReLU3d(FusedModule):
+    """`Conv3d` and `ReLU`."""
+
+    types = (Conv3d, ReLU)
+
+
+class LinearReLU(FusedModule):
+    """`Linear` and `ReLU`."""
+
+    types = (Linear, ReLU)
+
+
+class ConvBn1d(FusedModule):
+    """`Conv1d` and `BatchNorm1d`, for training."""
+
+    types = (Conv1d, BatchNorm1d)
+
+
+class ConvBn2d(FusedModule):
+    """`Conv2d` and `BatchNorm2d`, for training."""
+
+    types = (Conv2d, BatchNorm2d)
+
+
+class ConvBn3d(FusedModule):
+    """`Conv3d` and `BatchNorm3d`, for training."""
+
+    types = (Conv3d, BatchNorm3d)
+
+
+class ConvBnReLU1d(FusedModule):
+    """`Conv1d`, `BatchNorm1d` and `ReLU`, for training."""
+
+    types = (Conv1d, BatchNorm1d, ReLU)
+
+
+class ConvBnReLU2d(FusedModule):
+    """`Conv2d`, `BatchNorm2d` and `ReLU`, for training."""
+
+    types = (Conv2d, BatchNorm2d, ReLU)
+
+
+class ConvBnReLU3d(FusedModule):
+    """`Conv3d`, `BatchNorm3d` and `ReLU`, for training."""
+
+    types = (Conv3d, BatchNorm3d, ReLU)
+
+
+class BNReLU2d(FusedModule):
+    """`BatchNorm2d` and `ReLU`."""
+
+    types = (BatchNorm2d, ReLU)
+
+
+class BNReLU3d(FusedModule):
+    """`BatchNorm3d` and `ReLU`."""
+
+    types = (BatchNorm3d, ReLU)

@@ -1,0 +1,3 @@
+"""Float layers; `qrs.nn` gives them their public names."""
+
+__all__: list[str] = []

@@ -1,0 +1,152 @@
+"""Dynamically quantized recurrent cells: one step of the layers."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+from qrs.dtypes import dtype as Dtype
+from qrs.dtypes import qint8
+from qrs.nn.layers import recurrent_cells as floats
+from qrs.nn.quantized.dynamic.base import DynamicWeights
+from qrs.nn.quantized.dynamic.steps import Direction, direction_shapes, pack_direction, quantized
+from qrs.tensor import Tensor
+
+__all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
+
+
+class RNNCellBase(DynamicWeights, floats.RecurrentCellBase):
+    """Base of cells with quantized weights."""
+
+    def __init__(
+        self, mode: str, input_size: int, hidden_size: int, bias: bool, dtype: Dtype
+    ) -> None:
+        floats.RecurrentCellBase.__init__(self, input_size, hidden_size, bias)
+        self.mode = mode
+        self._init_weights(dtype, direction_shapes(mode, input_size, hidden_size, bias))
+
+    @classmethod
+    def from_float(cls, mod: Any) -> Self:
+        """Quantize a float cell that has a ``qconfig``.
+
+        Raises
+        ------
+        TypeError
+            If it is not exactly the float cell of this class's name.
+        DtypeError
+            If the qconfig's weights are neither qint8 nor float16.
+        """
+        where = f"DynamicQuantized{cls.__name__}.from_float"
+        if type(mod) is not getattr(floats, cls.__name__):
+            raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
+        values, dtype = quantized(mod, where)
+        new = cls(mod.input_size, mod.hidden_size, mod.bias, dtype=dtype, **cls._extra(mod))
+        new._set(values)
+        return new
+
+    @staticmethod
+    def _extra(_mod: Any) -> dict[str, Any]:
+        """Further arguments of the constructor."""
+        return {}
+
+    def _pack(self) -> None:
+        self._packed: Direction = pack_direction(self.mode, self._values)
+
+    def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return self._packed(input, states, [len(input)], False, self.engine)[1:]
+
+
+class LSTMCell(RNNCellBase):
+    """One step of `LSTM` with quantized weights; takes and returns the pair (h, c).
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    dtype : dtype
+        Type of the weights: ``qint8`` or ``float16``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> cell = qrs.quantization.quantize_dynamic(qrs.nn.LSTMCell(3, 4))
+    >>> cell
+    DynamicQuantizedLSTMCell(3, 4)
+    >>> h, c = cell(qrs.zeros(2, 3))
+    >>> tuple(h.shape), tuple(c.shape)
+    ((2, 4), (2, 4))
+    """
+
+    num_states = 2
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, dtype: Dtype = qint8
+    ) -> None:
+        super().__init__("LSTM", input_size, hidden_size, bias, dtype)
+
+
+class GRUCell(RNNCellBase):
+    """One step of `GRU` with quantized weights.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    dtype : dtype
+        Type of the weights: ``qint8`` or ``float16``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> cell = qrs.quantization.quantize_dynamic(qrs.nn.GRUCell(3, 4))
+    >>> tuple(cell(qrs.zeros(2, 3)).shape)
+    (2, 4)
+    """
+
+    def __init__(
+        self, input_size: int, hidden_size: int, bias: bool = True, dtype: Dtype = qint8
+    ) -> None:
+        super().__init__("GRU", input_size, hidden_size, bias, dtype)
+
+
+class RNNCell(RNNCellBase):
+    """One step of `RNN` with quantized weights.
+
+    Parameters
+    ----------
+    input_size, hidden_size : int
+    bias : bool
+    nonlinearity : {"tanh", "relu"}
+    dtype : dtype
+        Type of the weights: ``qint8`` or ``float16``.
+
+    Raises
+    ------
+    ValueError
+        For another nonlinearity.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.quantize_dynamic(qrs.nn.RNNCell(3, 4, nonlinearity="relu"))
+    DynamicQuantizedRNNCell(3, 4, nonlinearity=relu)
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        bias: bool = True,
+        nonlinearity: str = "tanh",
+        dtype: Dtype = qint8,
+    ) -> None:
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(
+                f"DynamicQuantizedRNNCell: nonlinearity {nonlinearity!r} came, expected 'tanh' or "
+                "'relu'"
+            )
+        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, bias, dtype)
+        self.nonlinearity = nonlinearity
+
+    @staticmethod
+    def _extra(mod: Any) -> dict[str, Any]:
+        return {"nonlinearity": mod.nonlinearity}

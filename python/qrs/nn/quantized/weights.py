@@ -1,0 +1,58 @@
+"""Quantizing a float weight with the observer that a qconfig provides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qrs.dtypes import qint8
+from qrs.errors import DtypeError
+from qrs.qtensor import QTensor, quantize_per_channel, quantize_per_tensor
+from qrs.tensor import Tensor
+
+__all__ = ["quantize_weight"]
+
+
+def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) -> QTensor:
+    """A weight in qint8, under the range that its observer finds.
+
+    Parameters
+    ----------
+    weight : Tensor, float
+    observer : Module
+        Has ``dtype``, ``qscheme``, ``calculate_qparams`` and, per channel, ``ch_axis``.
+    where : str
+        What errors start with.
+    axis : int
+        The axis of the output channels, the only one that may have scales of its own.
+
+    Returns
+    -------
+    QTensor
+        qint8, per tensor or per channel.
+
+    Raises
+    ------
+    DtypeError
+        If the observer is not for qint8.
+    ValueError
+        If its scales run along another axis.
+    """
+    if getattr(observer, "dtype", None) is not qint8:
+        raise DtypeError(
+            f"{where}: the weight observer {type(observer).__name__} has dtype "
+            f"{getattr(observer, 'dtype', None)}, expected qrs.qint8"
+        )
+    weight = weight.detach()
+    observer(weight)
+    scale, zero_point = observer.calculate_qparams()
+    if not observer.qscheme.is_per_channel:
+        return quantize_per_tensor(weight, scale.item(), zero_point.item(), qint8)
+    if observer.qscheme.has_float_qparams or observer.ch_axis not in (axis, axis - weight.dim()):
+        raise ValueError(
+            f"{where}: the weight observer has scheme {observer.qscheme} along axis "
+            f"{observer.ch_axis}, expected integer zero points along axis {axis}, the output channels"
+        )
+    scales = Tensor._wrap(scale._array.astype(np.float64))
+    return quantize_per_channel(weight, scales, zero_point, axis, qint8)

@@ -1,0 +1,252 @@
+"""Saving and loading the state of a tree of modules: one part of `Module`."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from qrs.autograd import no_grad
+from qrs.errors import StateDictError
+from qrs.nn.parameter import Parameter
+from qrs.tensor import Tensor
+
+if TYPE_CHECKING:
+    from qrs.nn.module import Module
+
+__all__ = ["IncompatibleKeys", "StateMixin"]
+
+
+class IncompatibleKeys(NamedTuple):
+    """What `load_state_dict` did not match.
+
+    Attributes
+    ----------
+    missing_keys : list of str
+        Entries that the module has and the state dict lacks.
+    unexpected_keys : list of str
+        Entries of the state dict that the module has no place for.
+    """
+
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not self.missing_keys and not self.unexpected_keys:
+            return "<All keys matched successfully>"
+        return (
+            f"IncompatibleKeys(missing_keys={self.missing_keys}, "
+            f"unexpected_keys={self.unexpected_keys})"
+        )
+
+
+class StateMixin:
+    """The methods of `Module` that save and load."""
+
+    if TYPE_CHECKING:
+        _version: int
+        _parameters: dict[str, Parameter | None]
+        _buffers: dict[str, Any]
+        _modules: dict[str, Module | None]
+        _non_persistent_buffers: set[str]
+
+    def _save_to_state_dict(
+        self, destination: OrderedDict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        """Write this module's own entries; a layer with more state extends it."""
+        for name, param in self._parameters.items():
+            if param is not None:
+                destination[prefix + name] = param if keep_vars else param.detach()
+        for name, buffer in self._buffers.items():
+            if buffer is not None and name not in self._non_persistent_buffers:
+                share = keep_vars or not isinstance(buffer, Tensor)
+                destination[prefix + name] = buffer if share else buffer.detach()
+
+    def state_dict(
+        self,
+        destination: OrderedDict[str, Any] | None = None,
+        prefix: str = "",
+        keep_vars: bool = False,
+    ) -> OrderedDict[str, Any]:
+        """Return the parameters and persistent buffers by dotted name.
+
+        Parameters
+        ----------
+        destination : OrderedDict, optional
+            Filled and returned when given.
+        prefix : str
+            What every name starts with.
+        keep_vars : bool
+            Return the parameters themselves; by default the entries are detached tensors that
+            share their memory.
+
+        Returns
+        -------
+        OrderedDict
+            Its attribute ``_metadata`` holds the version of every module.
+
+        Examples
+        --------
+        >>> import qrs
+        >>> list(qrs.nn.Linear(2, 1).state_dict(prefix="head."))
+        ['head.weight', 'head.bias']
+        """
+        if destination is None:
+            destination = OrderedDict()
+        if not hasattr(destination, "_metadata"):
+            destination._metadata = OrderedDict()  # type: ignore[attr-defined]
+        metadata = destination._metadata  # type: ignore[attr-defined]
+        metadata[prefix[:-1]] = {"version": self._version}
+        self._save_to_state_dict(destination, prefix, keep_vars)
+        for name, child in self._modules.items():
+            if child is not None:
+                child.state_dict(destination, f"{prefix}{name}.", keep_vars)
+        return destination
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        """Read this module's own entries; a layer with more state or older versions extends it.
+
+        Parameters
+        ----------
+        state_dict : dict
+            The entries whose names start with ``prefix``; may be changed.
+        prefix : str
+            The dotted name of this module with a dot at its end.
+        local_metadata : dict
+            ``{"version": ...}`` as saved; empty if unknown.
+        strict : bool
+            Whether unexpected entries are to be listed.
+        missing_keys, unexpected_keys, error_msgs : list of str
+            Extended by what is found.
+        """
+        del local_metadata  # For layers that have changed their layout.
+        persistent = {
+            name: buffer
+            for name, buffer in self._buffers.items()
+            if name not in self._non_persistent_buffers
+        }
+        own = {
+            name: value
+            for name, value in {**self._parameters, **persistent}.items()
+            if value is not None
+        }
+        for name, target in own.items():
+            key = prefix + name
+            if key not in state_dict:
+                if strict:
+                    missing_keys.append(key)
+                continue
+            value = state_dict[key]
+            problem = _assign(target, value)
+            if problem == "replace":
+                self._buffers[name] = value
+            elif problem:
+                error_msgs.append(f"{key}: {problem}")
+        if strict:
+            for key in state_dict:
+                if key.startswith(prefix):
+                    first = key[len(prefix) :].split(".", 1)[0]
+                    if first not in own and first not in self._modules:
+                        unexpected_keys.append(key)
+
+    def load_state_dict(
+        self, state_dict: Mapping[str, Any], strict: bool = True
+    ) -> IncompatibleKeys:
+        """Copy values from a state dict into this module and those below it.
+
+        Parameters
+        ----------
+        state_dict : mapping of str to Tensor
+            As `state_dict` or `qrs.load` returns it; arrays are accepted in place of tensors.
+        strict : bool
+            Refuse a state dict whose names are not exactly this module's.
+
+        Returns
+        -------
+        IncompatibleKeys
+            ``(missing_keys, unexpected_keys)``, both empty if strict.
+
+        Raises
+        ------
+        StateDictError
+            Lists every missing name, unexpected name and wrong shape.
+
+        Examples
+        --------
+        >>> import qrs
+        >>> source, target = qrs.nn.Linear(2, 1), qrs.nn.Linear(2, 1)
+        >>> target.load_state_dict(source.state_dict())
+        <All keys matched successfully>
+        >>> qrs.equal(source.weight, target.weight)
+        True
+        """
+        if not isinstance(state_dict, Mapping):
+            raise StateDictError(
+                f"{type(self).__name__}.load_state_dict: a {type(state_dict).__name__} came, "
+                "expected a dict of tensors; read files with qrs.load"
+            )
+        missing: list[str] = []
+        unexpected: list[str] = []
+        errors: list[str] = []
+        metadata = getattr(state_dict, "_metadata", None) or {}
+
+        def load(module: StateMixin, entries: dict[str, Any], prefix: str) -> None:
+            version = metadata.get(prefix[:-1], {})
+            module._load_from_state_dict(
+                entries, prefix, version, strict, missing, unexpected, errors
+            )
+            for name, child in module._modules.items():
+                if child is not None:
+                    below = f"{prefix}{name}."
+                    load(child, {k: v for k, v in entries.items() if k.startswith(below)}, below)
+
+        with no_grad():
+            load(self, dict(state_dict), "")
+        if strict:
+            if unexpected:
+                errors.insert(0, "no place for: " + ", ".join(map(repr, unexpected)))
+            if missing:
+                errors.insert(0, "missing: " + ", ".join(map(repr, missing)))
+        if errors:
+            raise StateDictError(
+                f"{type(self).__name__}.load_state_dict: the state dict does not fit:\n  "
+                + "\n  ".join(errors)
+            )
+        return IncompatibleKeys(missing, unexpected)
+
+
+def _assign(target: Any, value: Any) -> str:
+    """Copy a loaded value into a parameter or buffer; return what is wrong, or nothing.
+
+    A buffer that is no float tensor (a quantized one) cannot be written in place: "replace".
+    """
+    if not isinstance(target, Tensor):
+        return "replace" if isinstance(value, type(target)) else _mismatch(target, value)
+    if isinstance(value, np.ndarray | np.generic):
+        value = Tensor._wrap(np.asarray(value))
+    if not isinstance(value, Tensor):
+        return _mismatch(target, value)
+    # Scalars were saved with one dimension by old versions of PyTorch.
+    if target.dim() == 0 and tuple(value.shape) == (1,):
+        value = value[0]
+    if value.shape != target.shape:
+        return (
+            f"shape {tuple(value.shape)} came, expected {tuple(target.shape)} as in this module"
+        )
+    target.copy_(value)
+    return ""
+
+
+def _mismatch(target: Any, value: Any) -> str:
+    return f"a {type(value).__name__} came, expected a {type(target).__name__}"

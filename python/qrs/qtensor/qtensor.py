@@ -1,0 +1,194 @@
+"""The class of quantized tensors: comparisons, copies, printing, and what it refuses."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, NoReturn, Self
+
+import numpy as np
+
+from qrs.dtypes import dtype
+from qrs.errors import DtypeError
+from qrs.qtensor.core import Array
+from qrs.qtensor.printing import format_quantized
+from qrs.qtensor.qparams import QParams
+from qrs.qtensor.reducing import ReduceMethods
+from qrs.qtensor.joining import JoinMethods
+from qrs.tensor import Tensor, device
+
+__all__ = ["QTensor"]
+
+
+def _compared(name: str) -> Callable[[QTensor, Any], Any]:
+    compare = getattr(operator, name)
+
+    def method(self: QTensor, other: Any) -> Any:
+        values = other.dequantize() if isinstance(other, QTensor) else other
+        if not isinstance(values, (Tensor, np.ndarray, int, float)):
+            return NotImplemented
+        return compare(self.dequantize(), values)
+
+    method.__name__ = f"__{name}__"
+    method.__doc__ = f"Element-wise comparison of the values, as `Tensor.__{name}__`."
+    return method
+
+
+def _refused(symbol: str, instead: str) -> Callable[..., NoReturn]:
+    def method(self: QTensor, *_others: Any) -> NoReturn:
+        raise DtypeError(
+            f"{symbol}: a quantized tensor came, whose result would need a scale of its own; use "
+            f"{instead}, or dequantize() first"
+        )
+
+    return method
+
+
+_FUNCTIONAL = "qrs.nn.quantized.FloatFunctional"
+
+
+class QTensor(JoinMethods, ReduceMethods):
+    """Integers that stand for real numbers: `value = scale * (q - zero_point)`.
+
+    Immutable; views share memory. There is one scale and zero point for the tensor, or one for each
+    index of an axis. Made by `qrs.quantize_per_tensor`, `qrs.quantize_per_channel`, `from_ints`, and
+    by quantized layers.
+
+    Methods that move or select elements (`reshape`, `permute`, `x[...]`, `flip`, `topk`, ...), the
+    comparisons and `relu`, `clamp`, `mean`, `sigmoid`, `tanh` are those of `Tensor`. Everything else
+    needs `dequantize()` first.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([[-1.0, 0.5]]), 0.1, 10, qrs.quint8)
+    >>> x
+    tensor([[-1.0000,  0.5000]], size=(1, 2), dtype=qrs.quint8,
+           quantization_scheme=qrs.per_tensor_affine, scale=0.1, zero_point=10)
+    >>> x.int_repr()
+    tensor([[ 0, 15]], dtype=qrs.uint8)
+    >>> x.t().shape
+    qrs.Size([2, 1])
+    """
+
+    __slots__ = ()
+
+    # NumPy's functions of arrays would compute on the values without a word.
+    __array_ufunc__ = None
+
+    eq = __eq__ = _compared("eq")
+    ne = __ne__ = _compared("ne")
+    lt = __lt__ = _compared("lt")
+    le = __le__ = _compared("le")
+    gt = __gt__ = _compared("gt")
+    ge = __ge__ = _compared("ge")
+    __hash__ = object.__hash__
+
+    __add__ = __radd__ = _refused("+", f"{_FUNCTIONAL}().add")
+    __mul__ = __rmul__ = _refused("*", f"{_FUNCTIONAL}().mul")
+    __sub__ = __rsub__ = _refused("-", f"{_FUNCTIONAL}().add")
+    __truediv__ = __rtruediv__ = _refused("/", f"{_FUNCTIONAL}().mul_scalar")
+    __matmul__ = __rmatmul__ = _refused("@", "qrs.nn.quantized.Linear")
+    __pow__ = __rpow__ = _refused("**", f"{_FUNCTIONAL}().mul")
+    __neg__ = _refused("-", f"{_FUNCTIONAL}().mul_scalar")
+    __abs__ = _refused("abs", f"{_FUNCTIONAL}().mul_scalar")
+    add = _refused("add", f"{_FUNCTIONAL}().add")
+    mul = _refused("mul", f"{_FUNCTIONAL}().mul")
+    sub = _refused("sub", f"{_FUNCTIONAL}().add")
+    div = _refused("div", f"{_FUNCTIONAL}().mul_scalar")
+    matmul = _refused("matmul", "qrs.nn.quantized.Linear")
+
+    def equal(self, other: Any) -> bool:
+        """Whether two tensors have one type, the same parameters and equal integers.
+
+        Examples
+        --------
+        >>> import qrs
+        >>> x = qrs.quantize_per_tensor(qrs.ones(2), 0.1, 0, qrs.qint8)
+        >>> y = qrs.quantize_per_tensor(qrs.ones(2), 0.2, 0, qrs.qint8)
+        >>> x.equal(x.clone()), x.equal(y)
+        (True, False)
+        """
+        return (
+            isinstance(other, QTensor)
+            and self._dtype is other._dtype
+            and self.shape == other.shape
+            and self._qparams == other._qparams
+            and np.array_equal(self._ints, other._ints)
+        )
+
+    # ---- copies ----------------------------------------------------------------------------
+
+    def clone(self, **_memory_format: Any) -> Self:
+        """Another tensor with the same integers, which nothing can change."""
+        return self._rebuilt()
+
+    def detach(self) -> Self:
+        """Itself: quantized tensors have no gradient."""
+        return self
+
+    def _rebuilt(self) -> Self:
+        other = self._wrap(self._ints, self._qparams, self._dtype)
+        other._shape = self._shape
+        return other
+
+    def __copy__(self) -> Self:
+        return self._rebuilt()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self._rebuilt()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self._ints, self._qparams, self._dtype, self._shape)
+
+    # ---- places and types ------------------------------------------------------------------
+
+    def to(self, *args: Any, **kwargs: Any) -> Self:
+        """Itself on the CPU; another type is refused.
+
+        Raises
+        ------
+        DtypeError
+            For another type: `dequantize()` gives float32, `int_repr()` the integers.
+        """
+        for value in (*args, *kwargs.values()):
+            if isinstance(value, dtype) and value is not self._dtype:
+                self._refuse("to", f"{value!r} came for a tensor of {self._dtype!r}")
+            if isinstance(value, (str, device)):
+                device(value)
+        return self
+
+    def cpu(self) -> Self:
+        """Itself."""
+        return self
+
+    # ---- assignment and what else is missing -----------------------------------------------
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise DtypeError(
+            "assignment: a quantized tensor came, which is immutable; assign to dequantize() and "
+            "quantize the result"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or not hasattr(Tensor, name):
+            raise AttributeError(f"QTensor has no attribute {name!r}")
+        if name.endswith("_"):
+            raise AttributeError(
+                f"{name}: a quantized tensor came, which is immutable; use the form without the "
+                "underscore"
+            )
+        raise AttributeError(
+            f"{name}: a quantized tensor came, expected a float one; call dequantize() first"
+        )
+
+    def __repr__(self) -> str:
+        return format_quantized(self)
+
+
+def _restored(
+    ints: Array, qparams: QParams, kind: dtype, shape: tuple[int, ...] | None
+) -> QTensor:
+    result = QTensor._wrap(ints, qparams, kind)
+    result._shape = shape
+    return result

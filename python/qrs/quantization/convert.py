@@ -1,0 +1,160 @@
+"""`convert`: replacing modules by their quantized forms."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from qrs.errors import QrsError
+from qrs.nn.intrinsic import FusedModule
+from qrs.nn.module import Module
+from qrs.quantization.observe import is_activation_post_process, observer_hook
+from qrs.quantization.propagate import remove_qconfig_
+from qrs.quantization.swaps import get_default_static_quant_module_mappings
+
+__all__ = ["convert", "convert_modules", "swap_module"]
+
+ModuleMap = Mapping[type[Module], Any]
+
+
+def convert(
+    module: Module,
+    mapping: ModuleMap | None = None,
+    inplace: bool = False,
+    remove_qconfig: bool = True,
+    convert_custom_config_dict: Mapping[str, Any] | None = None,
+) -> Module:
+    """Replace modules that have a qconfig by their quantized forms.
+
+    Parameters
+    ----------
+    module : Module
+        A prepared and calibrated (or trained) model. If it is itself of a type to replace, the
+        replacement is returned.
+    mapping : mapping of type to type, optional
+        Default: `get_default_static_quant_module_mappings`.
+    inplace : bool
+        Change the model itself rather than a copy.
+    remove_qconfig : bool
+        Delete qconfigs and observers that are left.
+    convert_custom_config_dict : mapping, optional
+        ``{"observed_to_quantized_custom_module_class": {Observed: Quantized}}``: modules of the
+        exact type Observed become ``Quantized.from_observed(module)``.
+
+    Returns
+    -------
+    Module
+        The converted model.
+
+    Raises
+    ------
+    QrsError
+        If the model was not prepared.
+    NotCalibratedError
+        If an observer has seen no data; the message names its module.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> model = qrs.nn.Sequential(qrs.quantization.QuantStub(), qrs.nn.Linear(2, 2))
+    >>> model.qconfig = qrs.quantization.get_default_qconfig()
+    >>> prepared = qrs.quantization.prepare(model.eval())
+    >>> _ = prepared(qrs.ones(3, 2))
+    >>> type(qrs.quantization.convert(prepared)[1])
+    <class 'qrs.nn.quantized.linear.Linear'>
+    """
+    if mapping is None:
+        mapping = get_default_static_quant_module_mappings()
+        if not any(is_activation_post_process(part) for part in module.modules()):
+            raise QrsError(
+                "convert: the model has no observer, expected a prepared one; call prepare (or "
+                "prepare_qat) and run calibration data before"
+            )
+    if not inplace:
+        module = copy.deepcopy(module)
+    custom = (convert_custom_config_dict or {}).get(
+        "observed_to_quantized_custom_module_class", {}
+    )
+    module = convert_modules(module, mapping, custom)
+    if remove_qconfig:
+        remove_qconfig_(module)
+        _remove_observers(module)
+    return module
+
+
+def convert_modules(
+    module: Module, mapping: ModuleMap, custom: ModuleMap, done: dict[Module, Module] | None = None
+) -> Module:
+    """Convert a module and all below it; one that appears under several names stays one.
+
+    Parameters
+    ----------
+    module : Module
+        Changed in place, except that the root may be replaced.
+    mapping, custom : mapping
+        See `swap_module`.
+    done : dict, optional
+        Modules already converted.
+
+    Returns
+    -------
+    Module
+        The root or its replacement.
+    """
+    done = {} if done is None else done
+    if module in done:
+        return done[module]
+    # A fused module is replaced whole, and so is a custom observed one.
+    if not isinstance(module, FusedModule) and type(module) not in custom:
+        for name, child in list(module._modules.items()):
+            if child is not None and not is_activation_post_process(child):
+                module._modules[name] = convert_modules(child, mapping, custom, done)
+    done[module] = swap_module(module, mapping, custom)
+    return done[module]
+
+
+def swap_module(
+    mod: Module, mapping: ModuleMap, custom_module_class_mapping: ModuleMap | None = None
+) -> Module:
+    """Replace one module by its quantized form, if it has a qconfig and its exact type has one.
+
+    Parameters
+    ----------
+    mod : Module
+    mapping : mapping of type to type
+        The new type's ``from_float`` makes the replacement.
+    custom_module_class_mapping : mapping of type to type, optional
+        Goes first; the new type's ``from_observed`` makes the replacement.
+
+    Returns
+    -------
+    Module
+        The replacement, with the hooks of the old module but the observer's, or ``mod`` itself.
+    """
+    if getattr(mod, "qconfig", None) is None:
+        return mod
+    custom = (custom_module_class_mapping or {}).get(type(mod))
+    target = mapping.get(type(mod))
+    if custom is not None:
+        new: Module = custom.from_observed(mod)
+    elif target is not None:
+        new = target.from_float(mod)
+    else:
+        return mod
+    new.train(mod.training)
+    for pre_hook in mod._forward_pre_hooks.values():
+        new.register_forward_pre_hook(pre_hook)
+    for hook in mod._forward_hooks.values():
+        if hook is not observer_hook:
+            new.register_forward_hook(hook)
+    return new
+
+
+def _remove_observers(module: Module) -> None:
+    for current in list(module.modules()):
+        if is_activation_post_process(getattr(current, "activation_post_process", None)):
+            del current.activation_post_process
+        for key, hook in list(current._forward_hooks.items()):
+            if hook is observer_hook:
+                del current._forward_hooks[key]

@@ -1,0 +1,324 @@
+"""`fuse_modules`: neighbouring modules become one, by a table of patterns."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import qrs.nn as nn
+import qrs.nn.intrinsic as nni
+from qrs.errors import UnsupportedLayerError
+from qrs.nn.module import Module
+from qrs.tensor import Tensor
+
+__all__ = [
+    "PATTERNS",
+    "Pattern",
+    "fuse_conv_bn_weights",
+    "fuse_known_modules",
+    "fuse_modules",
+    "get_fuser_method",
+]
+
+Fuser = Callable[..., Module]
+Types = tuple[type[Module], ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One row of the table.
+
+    Attributes
+    ----------
+    types : tuple of type
+        Exact types of neighbours, in the order in which they are called.
+    inference : callable
+        Makes one module of them in evaluation mode.
+    training : callable or None
+        The same in training mode; None where that is not possible.
+    """
+
+    types: Types
+    inference: Fuser
+    training: Fuser | None
+
+
+def _fold(layer: Any, bn: Any) -> Module:
+    """The layer with the normalisation folded into its weight and bias; a new module."""
+    if bn.running_mean is None or bn.running_var is None:
+        raise UnsupportedLayerError(
+            f"fuse_modules: a {type(bn).__name__} without running statistics came, expected "
+            "track_running_stats=True"
+        )
+    folded = copy.deepcopy(layer)
+    # A transposed convolution keeps its output channels, cut into groups, on the second axis.
+    transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
+    weight, bias = fuse_conv_bn_weights(
+        layer.weight,
+        layer.bias,
+        bn.running_mean,
+        bn.running_var,
+        bn.eps,
+        bn.weight,
+        bn.bias,
+        groups=layer.groups if transposed else None,
+    )
+    folded.weight = nn.Parameter(weight)
+    folded.bias = nn.Parameter(bias)
+    return folded
+
+
+def fuse_conv_bn_weights(
+    weight: Tensor,
+    bias: Tensor | None,
+    running_mean: Tensor,
+    running_var: Tensor,
+    eps: float,
+    gamma: Tensor | None,
+    beta: Tensor | None,
+    groups: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Weight and bias of a layer with a batch normalisation folded in.
+
+    W' = W * (gamma * r) and b' = (b - mean) * r * gamma + beta, with r = 1 / sqrt(var + eps), per
+    output channel, in this order in float32.
+
+    Parameters
+    ----------
+    weight : Tensor, shape (O, ...), or (I, O / groups, ...) of a transposed convolution
+    bias : Tensor, shape (O,), or None
+        None counts as 0.
+    running_mean, running_var : Tensor, shape (O,)
+    eps : float
+    gamma, beta : Tensor, shape (O,), or None
+        None count as 1 and 0.
+    groups : int, optional
+        Number of groups, if the weight is that of a transposed convolution.
+
+    Returns
+    -------
+    tuple of Tensor
+        ``(W', b')``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> one, zero = qrs.ones(1), qrs.zeros(1)
+    >>> from qrs.quantization.fuse import fuse_conv_bn_weights
+    >>> fuse_conv_bn_weights(qrs.ones(1, 1), None, one, qrs.tensor([0.25]), 0.0, one, zero)
+    (tensor([[2.]]), tensor([-2.]))
+    """
+    w, mean = weight._array, running_mean._array
+    scale = np.float32(1) if gamma is None else gamma._array
+    shift = np.float32(0) if beta is None else beta._array
+    b = np.zeros_like(mean) if bias is None else bias._array
+    r = np.float32(1) / np.sqrt(running_var._array + np.float32(eps))
+    factor = np.broadcast_to(scale * r, mean.shape)
+    if groups is None:
+        factor = factor.reshape(-1, *[1] * (w.ndim - 1))
+    else:
+        # Inputs and outputs of one group go together.
+        per_group = factor.reshape(groups, 1, -1)
+        rows = np.broadcast_to(per_group, (groups, w.shape[0] // groups, w.shape[1]))
+        factor = rows.reshape(w.shape[0], w.shape[1], *[1] * (w.ndim - 2))
+    return Tensor._wrap(w * factor), Tensor._wrap((b - mean) * r * scale + shift)
+
+
+def _patterns() -> tuple[Pattern, ...]:
+    rows: list[Pattern] = []
+    for rank in ("1d", "2d", "3d"):
+        conv, bn, relu = getattr(nn, f"Conv{rank}"), getattr(nn, f"BatchNorm{rank}"), nn.ReLU
+        conv_relu = getattr(nni, f"ConvReLU{rank}")
+        rows += [
+            Pattern((conv, bn), _fold, getattr(nni, f"ConvBn{rank}")),
+            Pattern(
+                (conv, bn, relu),
+                lambda conv, bn, relu, fused=conv_relu: fused(_fold(conv, bn), relu),
+                getattr(nni, f"ConvBnReLU{rank}"),
+            ),
+            Pattern((conv, relu), conv_relu, conv_relu),
+            Pattern((getattr(nn, f"ConvTranspose{rank}"), bn), _fold, None),
+        ]
+    return (
+        *rows,
+        Pattern((nn.Linear, nn.ReLU), nni.LinearReLU, nni.LinearReLU),
+        Pattern((nn.Linear, nn.BatchNorm1d), _fold, None),
+        Pattern((nn.BatchNorm2d, nn.ReLU), nni.BNReLU2d, nni.BNReLU2d),
+        Pattern((nn.BatchNorm3d, nn.ReLU), nni.BNReLU3d, nni.BNReLU3d),
+    )
+
+
+PATTERNS = _patterns()
+"""All patterns; README's list and the tests are derived from it."""
+
+
+def get_fuser_method(
+    types: Types,
+    additional_fuser_method_mapping: Mapping[Types, Fuser] | None = None,
+    training: bool = False,
+) -> Fuser:
+    """The function that fuses modules of exactly these types.
+
+    Parameters
+    ----------
+    types : tuple of type
+    additional_fuser_method_mapping : mapping, optional
+        From tuples of types to functions of the modules; looked at first.
+    training : bool
+        Whether the modules are in training mode.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is no pattern of these types in this mode.
+    """
+    extra = (additional_fuser_method_mapping or {}).get(types)
+    if extra is not None:
+        return extra
+    names = ", ".join(cls.__name__ for cls in types)
+    row = next((row for row in PATTERNS if row.types == types), None)
+    if row is None:
+        known = "; ".join(", ".join(cls.__name__ for cls in row.types) for row in PATTERNS)
+        raise UnsupportedLayerError(f"fuse_modules: ({names}) came, expected one of: {known}")
+    fuser = row.training if training else row.inference
+    if fuser is None:
+        raise UnsupportedLayerError(
+            f"fuse_modules: ({names}) came in training mode, expected evaluation mode; call "
+            "model.eval() before"
+        )
+    return fuser
+
+
+def fuse_known_modules(
+    mod_list: Sequence[Module],
+    additional_fuser_method_mapping: Mapping[Types, Fuser] | None = None,
+) -> list[Module]:
+    """Fuse modules by the table.
+
+    Parameters
+    ----------
+    mod_list : sequence of Module
+        In the order in which they are called, all in the same mode.
+    additional_fuser_method_mapping : mapping, optional
+        See `get_fuser_method`.
+
+    Returns
+    -------
+    list of Module
+        The fused module, then an `nn.Identity` for each of the others. The first module's
+        forward-pre hooks and the last one's forward hooks move to the fused module.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If no pattern fits.
+    ValueError
+        If some are in training mode and some are not, or sizes do not fit.
+    """
+    types = tuple(type(module) for module in mod_list)
+    names = ", ".join(cls.__name__ for cls in types)
+    modes = {module.training for module in mod_list}
+    if len(modes) != 1:
+        raise ValueError(
+            f"fuse_modules: ({names}) came, some in training and some in evaluation mode, expected "
+            "one mode; call train() or eval() on the model"
+        )
+    training = mod_list[0].training
+    fuser = get_fuser_method(types, additional_fuser_method_mapping, training)
+    _check_sizes(mod_list, training)
+    pre_hooks = _taken(mod_list[0]._forward_pre_hooks)
+    hooks = _taken(mod_list[-1]._forward_hooks)
+    fused = fuser(*mod_list)
+    for pre_hook in pre_hooks:
+        fused.register_forward_pre_hook(pre_hook)
+    for hook in hooks:
+        fused.register_forward_hook(hook)
+    rest = [nn.Identity().train(training) for _ in mod_list[1:]]
+    return [fused, *rest]
+
+
+def _check_sizes(mod_list: Sequence[Any], training: bool) -> None:
+    first, second = mod_list[0], mod_list[1] if len(mod_list) > 1 else None
+    if not isinstance(second, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d):
+        return
+    channels = getattr(first, "out_channels", getattr(first, "out_features", None))
+    if channels is not None and channels != second.num_features:
+        raise ValueError(
+            f"fuse_modules: {type(first).__name__} gives {channels} channels, {type(second).__name__} "
+            f"expects {second.num_features}"
+        )
+    if training and not (second.affine and second.track_running_stats):
+        raise ValueError(
+            f"fuse_modules: a {type(second).__name__} with affine={second.affine}, "
+            f"track_running_stats={second.track_running_stats} came in training mode, expected both "
+            "True"
+        )
+
+
+def _taken(hooks: dict[int, Callable[..., Any]]) -> list[Callable[..., Any]]:
+    """The hooks of a table, which is emptied."""
+    found = list(hooks.values())
+    hooks.clear()
+    return found
+
+
+def fuse_modules(
+    model: Module,
+    modules_to_fuse: Sequence[str] | Sequence[Sequence[str]],
+    inplace: bool = False,
+    fuser_func: Callable[..., Sequence[Module]] = fuse_known_modules,
+    fuse_custom_config_dict: Mapping[str, Any] | None = None,
+) -> Module:
+    """Fuse groups of neighbouring modules.
+
+    In evaluation mode normalisations are folded into the layers before them, as static quantization
+    wants it; in training mode they stay, fused, for quantization-aware training.
+
+    Parameters
+    ----------
+    model : Module
+    modules_to_fuse : list of str, or list of lists of str
+        Dotted names of one group, or of several, each in the order in which they are called.
+    inplace : bool
+        Change the model itself rather than a copy.
+    fuser_func : callable
+        ``fuser_func(modules, additional_fuser_method_mapping)`` returns as many modules.
+    fuse_custom_config_dict : mapping, optional
+        ``{"additional_fuser_method_mapping": {(TypeA, TypeB): function}}``.
+
+    Returns
+    -------
+    Module
+        With the fused module under the first name of each group and `nn.Identity` under the others.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If no pattern fits a group.
+    ValueError
+        If modes or sizes do not fit, or a group has fewer than two names.
+    AttributeError
+        If a name does not exist.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> model = qrs.nn.Sequential(qrs.nn.Linear(2, 2), qrs.nn.ReLU()).eval()
+    >>> [type(m).__name__ for m in qrs.quantization.fuse_modules(model, ["0", "1"])]
+    ['LinearReLU', 'Identity']
+    """
+    if not inplace:
+        model = copy.deepcopy(model)
+    extra = (fuse_custom_config_dict or {}).get("additional_fuser_method_mapping", {})
+    groups = [modules_to_fuse] if modules_to_fuse and isinstance(modules_to_fuse[0], str) else modules_to_fuse
+    for group in groups:
+        if len(group) < 2:
+            raise ValueError(f"fuse_modules: group {list(group)} came, expected two names at least")
+        fused = fuser_func([model.get_submodule(name) for name in group], extra)
+        for name, module in zip(group, fused, strict=True):
+            parent, _, leaf = name.rpartition(".")
+            model.get_submodule(parent).add_module(leaf, module)
+    return model

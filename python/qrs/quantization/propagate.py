@@ -1,0 +1,101 @@
+"""Giving every module its qconfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qrs.nn.module import Module
+from qrs.quantization.stubs import QuantWrapper
+
+__all__ = ["QConfigSpec", "add_quant_dequant", "propagate_qconfig_", "remove_qconfig_"]
+
+# Keys are module types or dotted names; the value None leaves a module in float.
+QConfigSpec = Mapping[Any, Any]
+
+
+def _check(qconfig: Any, name: str) -> None:
+    if qconfig is None:
+        return
+    missing = [part for part in ("activation", "weight") if not hasattr(qconfig, part)]
+    if missing:
+        raise TypeError(
+            f"qconfig of {name or 'the model'}: a {type(qconfig).__name__} without "
+            f"{' and '.join(missing)} came, expected a QConfig, such as get_default_qconfig()"
+        )
+
+
+def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) -> None:
+    """Set the attribute ``qconfig`` on a module and on all below it, in place.
+
+    For every module the last of these that exists holds: the parent's value; the entry of its exact
+    type; the entry of its dotted name (``""`` is the root); its own attribute, even if that is None.
+
+    Parameters
+    ----------
+    module : Module
+        The root.
+    qconfig_dict : mapping, optional
+        From types and dotted names to a `QConfig` or None.
+
+    Raises
+    ------
+    TypeError
+        If a value is neither a qconfig nor None.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> from qrs.quantization import default_qconfig, propagate_qconfig_
+    >>> model = qrs.nn.Sequential(qrs.nn.Linear(2, 2), qrs.nn.ReLU())
+    >>> propagate_qconfig_(model, {qrs.nn.Linear: default_qconfig})
+    >>> model[0].qconfig is default_qconfig, model[1].qconfig
+    (True, None)
+    """
+    entries = {} if qconfig_dict is None else qconfig_dict
+    pending: list[tuple[str, Module, Any]] = [("", module, None)]
+    while pending:
+        name, current, qconfig = pending.pop()
+        qconfig = entries.get(type(current), qconfig)
+        qconfig = entries.get(name, qconfig)
+        qconfig = getattr(current, "qconfig", qconfig)
+        _check(qconfig, name)
+        current.qconfig = qconfig
+        for child_name, child in current.named_children():
+            pending.append((f"{name}.{child_name}" if name else child_name, child, qconfig))
+
+
+def remove_qconfig_(module: Module) -> None:
+    """Delete the attribute ``qconfig`` from a module and from all below it."""
+    for current in module.modules():
+        current.__dict__.pop("qconfig", None)
+
+
+def add_quant_dequant(module: Module) -> Module:
+    """Wrap every leaf that has a qconfig of its own in a `QuantWrapper`, in place.
+
+    Parameters
+    ----------
+    module : Module
+        The root; a leaf itself is wrapped and returned.
+
+    Returns
+    -------
+    Module
+        The root, or its wrapper.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> from qrs.quantization import add_quant_dequant, default_qconfig
+    >>> layer = qrs.nn.Linear(2, 2)
+    >>> layer.qconfig = default_qconfig
+    >>> type(add_quant_dequant(layer)).__name__
+    'QuantWrapper'
+    """
+    children = list(module.named_children())
+    if not children:
+        return QuantWrapper(module) if getattr(module, "qconfig", None) else module
+    for name, child in children:
+        module.add_module(name, add_quant_dequant(child))
+    return module

@@ -1,0 +1,276 @@
+"""`QConfig`: which observers watch the activations and the weight of a module, and the defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qrs.backends import check_engine, quantized
+from qrs.dtypes import dtype as Dtype
+from qrs.dtypes import float16, qint8, quint8
+from qrs.nn.layers.container import Identity
+from qrs.nn.module import Module
+from qrs.quantization.fake_quantize import (
+    FakeQuantize,
+    default_fake_quant,
+    default_per_channel_weight_fake_quant,
+    default_weight_fake_quant,
+    per_channel_weight_fake_quant_range_neg_127_to_127,
+)
+from qrs.quantization.observer import (
+    HistogramObserver,
+    MovingAverageMinMaxObserver,
+    PlaceholderObserver,
+    default_debug_observer,
+    default_dynamic_quant_observer,
+    default_float_qparams_observer,
+    default_observer,
+    default_per_channel_weight_observer,
+    default_placeholder_observer,
+    default_weight_observer,
+    per_channel_weight_observer_range_neg_127_to_127,
+)
+
+__all__ = [
+    "QConfig",
+    "QConfigDynamic",
+    "default_activation_only_qconfig",
+    "default_debug_qconfig",
+    "default_dynamic_qconfig",
+    "default_per_channel_qconfig",
+    "default_qat_qconfig",
+    "default_qconfig",
+    "default_weight_only_qconfig",
+    "float16_dynamic_qconfig",
+    "float_qparams_weight_only_qconfig",
+    "get_default_dynamic_qconfig",
+    "get_default_qat_qconfig",
+    "get_default_qconfig",
+    "per_channel_dynamic_qconfig",
+]
+
+Factory = Callable[[], Any]
+
+
+def _check_factory(where: str, value: object) -> None:
+    if isinstance(value, Module):
+        name = type(value).__name__
+        raise ValueError(
+            f"{where}: an instance of {name} came, expected a class or factory, as every module "
+            f"gets an observer of its own; pass {name} or {name}.with_args(...)"
+        )
+    if not callable(value):
+        raise TypeError(
+            f"{where}: {value!r} came, expected a class or factory such as MinMaxObserver or "
+            "MinMaxObserver.with_args(...)"
+        )
+
+
+@dataclass(frozen=True)
+class QConfig:
+    """Two factories of observers (or fake quantizers).
+
+    Parameters
+    ----------
+    activation : callable
+        Called without arguments, builds what watches the output of a module.
+    weight : callable
+        The same for its weight.
+
+    Raises
+    ------
+    ValueError
+        If an instance comes in place of a factory.
+    TypeError
+        If something that cannot be called comes.
+
+    Examples
+    --------
+    >>> from qrs.quantization import MinMaxObserver, QConfig, default_weight_observer
+    >>> qconfig = QConfig(activation=MinMaxObserver, weight=default_weight_observer)
+    >>> qconfig.activation()
+    MinMaxObserver(min_val=inf, max_val=-inf)
+    """
+
+    activation: Factory
+    weight: Factory
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        _check_factory(f"{name}.activation", self.activation)
+        _check_factory(f"{name}.weight", self.weight)
+
+
+@dataclass(frozen=True)
+class QConfigDynamic(QConfig):
+    """A `QConfig` of layers that quantize their input at each call.
+
+    Parameters
+    ----------
+    activation, weight : callable
+        As in `QConfig`; both have a default that does nothing.
+
+    Examples
+    --------
+    >>> from qrs.quantization import QConfigDynamic, default_weight_observer
+    >>> QConfigDynamic(weight=default_weight_observer).weight().dtype
+    qrs.qint8
+    """
+
+    activation: Factory = Identity
+    weight: Factory = Identity
+
+
+default_qconfig = QConfig(activation=default_observer, weight=default_weight_observer)
+default_debug_qconfig = QConfig(activation=default_debug_observer, weight=default_weight_observer)
+default_per_channel_qconfig = QConfig(
+    activation=default_observer, weight=default_per_channel_weight_observer
+)
+default_qat_qconfig = QConfig(activation=default_fake_quant, weight=default_weight_fake_quant)
+default_weight_only_qconfig = QConfig(activation=Identity, weight=default_weight_fake_quant)
+default_activation_only_qconfig = QConfig(activation=default_fake_quant, weight=Identity)
+
+default_dynamic_qconfig = QConfigDynamic(
+    activation=default_dynamic_quant_observer, weight=default_weight_observer
+)
+per_channel_dynamic_qconfig = QConfigDynamic(
+    activation=default_dynamic_quant_observer, weight=default_per_channel_weight_observer
+)
+float16_dynamic_qconfig = QConfigDynamic(
+    activation=PlaceholderObserver.with_args(dtype=float16),
+    weight=PlaceholderObserver.with_args(dtype=float16),
+)
+float_qparams_weight_only_qconfig = QConfigDynamic(
+    activation=default_placeholder_observer, weight=default_float_qparams_observer
+)
+
+
+def _fake_quant(reduce_range: bool) -> Factory:
+    return FakeQuantize.with_args(
+        observer=MovingAverageMinMaxObserver,
+        quant_min=0,
+        quant_max=255,
+        reduce_range=reduce_range,
+    )
+
+
+# One row per profile: static, quantization-aware, dynamic.
+_DEFAULTS = {
+    "qrs": (
+        QConfig(
+            activation=HistogramObserver.with_args(reduce_range=False),
+            weight=per_channel_weight_observer_range_neg_127_to_127,
+        ),
+        QConfig(
+            activation=_fake_quant(reduce_range=False),
+            weight=per_channel_weight_fake_quant_range_neg_127_to_127,
+        ),
+        QConfigDynamic(
+            activation=default_dynamic_quant_observer,
+            weight=per_channel_weight_observer_range_neg_127_to_127,
+        ),
+    ),
+    "fbgemm": (
+        QConfig(
+            activation=HistogramObserver.with_args(reduce_range=True),
+            weight=default_per_channel_weight_observer,
+        ),
+        QConfig(
+            activation=_fake_quant(reduce_range=True),
+            weight=default_per_channel_weight_fake_quant,
+        ),
+        default_dynamic_qconfig,
+    ),
+    "qnnpack": (
+        QConfig(
+            activation=HistogramObserver.with_args(reduce_range=False),
+            weight=default_weight_observer,
+        ),
+        QConfig(activation=_fake_quant(reduce_range=False), weight=default_weight_fake_quant),
+        default_dynamic_qconfig,
+    ),
+}
+
+
+def _row(backend: str | None, where: str) -> tuple[QConfig, QConfig, QConfigDynamic]:
+    return _DEFAULTS[quantized.engine if backend is None else check_engine(backend, where)]
+
+
+def get_default_qconfig(backend: str | None = None) -> QConfig:
+    """The qconfig for static quantization under a profile.
+
+    Parameters
+    ----------
+    backend : {"qrs", "fbgemm", "qnnpack"}, optional
+        Default: `qrs.backends.quantized.engine`.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_default_qconfig("fbgemm").activation().reduce_range
+    True
+    """
+    return _row(backend, "get_default_qconfig")[0]
+
+
+def get_default_qat_qconfig(backend: str | None = None) -> QConfig:
+    """The qconfig for quantization-aware training under a profile.
+
+    Parameters
+    ----------
+    backend : {"qrs", "fbgemm", "qnnpack"}, optional
+        Default: `qrs.backends.quantized.engine`.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_default_qat_qconfig("qnnpack").weight().qscheme
+    qrs.per_tensor_symmetric
+    """
+    return _row(backend, "get_default_qat_qconfig")[1]
+
+
+def get_default_dynamic_qconfig(
+    backend: str | None = None, dtype: Dtype = qint8
+) -> QConfigDynamic:
+    """The qconfig for dynamic quantization under a profile.
+
+    Parameters
+    ----------
+    backend : {"qrs", "fbgemm", "qnnpack"}, optional
+        Default: `qrs.backends.quantized.engine`.
+    dtype : dtype
+        Type of the weights: ``qint8``, ``float16``, or ``quint8`` for embedding bags.
+
+    Raises
+    ------
+    ValueError
+        For any other name or type.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_default_dynamic_qconfig("qrs").weight().qscheme
+    qrs.per_channel_symmetric
+    """
+    row = _row(backend, "get_default_dynamic_qconfig")
+    by_dtype = {
+        qint8: row[2],
+        float16: float16_dynamic_qconfig,
+        quint8: float_qparams_weight_only_qconfig,
+    }
+    if dtype not in by_dtype:
+        names = ", ".join(d.name for d in by_dtype)
+        raise ValueError(f"get_default_dynamic_qconfig: dtype {dtype} came, expected one of {names}")
+    return by_dtype[dtype]

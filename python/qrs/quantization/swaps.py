@@ -1,0 +1,172 @@
+"""THE table: which class takes the place of which (README's table of layers is derived from it).
+
+One row per float class. Every mapping, list and lookup below is read off the rows, and so are the
+parametrized tests: a new quantized layer is one more row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import qrs.nn as nn
+import qrs.nn.quantized.dynamic as nnqd
+from qrs.dtypes import dtype as Dtype
+from qrs.errors import UnsupportedLayerError
+from qrs.nn.module import Module
+from qrs.quantization.fake_quantize import (
+    default_affine_fixed_qparams_fake_quant,
+    default_symmetric_fixed_qparams_fake_quant,
+)
+
+__all__ = [
+    "SWAPS",
+    "Swap",
+    "dynamic_types",
+    "get_default_dynamic_quant_module_mappings",
+    "get_default_qat_module_mappings",
+    "get_default_qconfig_propagation_list",
+    "get_default_static_quant_module_mappings",
+    "get_dynamic_quant_module_class",
+    "get_fixed_output_fake_quant",
+    "get_static_quant_module_class",
+]
+
+ModuleType = type[Module]
+
+
+@dataclass(frozen=True)
+class Swap:
+    """One row of the table; None where a form does not exist.
+
+    Attributes
+    ----------
+    float : type
+        The class that users write.
+    qat : type or None
+        Its form in quantization-aware training.
+    static : type or None
+        Its quantized form; also that of the QAT class.
+    dynamic : type or None
+        Its form with float inputs and outputs. The types of weight it takes are in its attribute
+        ``weight_dtypes``.
+    output : callable or None
+        Fake quantizer of an output whose range is known beforehand.
+    """
+
+    float: ModuleType
+    qat: ModuleType | None = None
+    static: ModuleType | None = None
+    dynamic: ModuleType | None = None
+    output: Callable[[], Module] | None = None
+
+
+SWAPS = (
+    Swap(nn.Linear, dynamic=nnqd.Linear),
+    Swap(nn.LSTM, dynamic=nnqd.LSTM),
+    Swap(nn.GRU, dynamic=nnqd.GRU),
+    Swap(nn.RNN, dynamic=nnqd.RNN),
+    Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell),
+    Swap(nn.GRUCell, dynamic=nnqd.GRUCell),
+    Swap(nn.RNNCell, dynamic=nnqd.RNNCell),
+    Swap(nn.Sigmoid, output=default_affine_fixed_qparams_fake_quant),
+    Swap(nn.Hardsigmoid, output=default_affine_fixed_qparams_fake_quant),
+    Swap(nn.Tanh, output=default_symmetric_fixed_qparams_fake_quant),
+)
+
+
+def get_default_static_quant_module_mappings() -> dict[ModuleType, ModuleType]:
+    """A new dict from float and QAT classes to statically quantized ones."""
+    pairs = [(row.float, row.static) for row in SWAPS] + [(row.qat, row.static) for row in SWAPS]
+    return {old: new for old, new in pairs if old is not None and new is not None}
+
+
+def get_default_qat_module_mappings() -> dict[ModuleType, ModuleType]:
+    """A new dict from float classes to those of quantization-aware training."""
+    return {row.float: row.qat for row in SWAPS if row.qat is not None}
+
+
+def get_default_dynamic_quant_module_mappings() -> dict[ModuleType, ModuleType]:
+    """A new dict from float classes to dynamically quantized ones."""
+    return {row.float: row.dynamic for row in SWAPS if row.dynamic is not None}
+
+
+def get_default_qconfig_propagation_list() -> set[ModuleType]:
+    """A new set of the classes whose output `prepare` observes."""
+    return {
+        *get_default_static_quant_module_mappings(),
+        *get_default_qat_module_mappings(),
+        *get_default_dynamic_quant_module_mappings(),
+        nn.Sequential,
+    }
+
+
+def dynamic_types(dtype: Dtype) -> list[ModuleType]:
+    """The float classes whose dynamic form takes weights of a type, in the order of the table."""
+    return [
+        row.float
+        for row in SWAPS
+        if row.dynamic is not None and dtype in getattr(row.dynamic, "weight_dtypes", ())
+    ]
+
+
+def get_fixed_output_fake_quant(float_class: ModuleType) -> Callable[[], Module] | None:
+    """The fake quantizer of a class whose output has a known range; None for the others."""
+    return next((row.output for row in SWAPS if row.float is float_class), None)
+
+
+def get_static_quant_module_class(
+    float_module_class: ModuleType, additional_static_quant_mapping: Mapping[Any, Any] | None = None
+) -> ModuleType:
+    """The statically quantized form of a class.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_static_quant_mapping : mapping, optional
+        Looked at first.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is none.
+    """
+    table = get_default_static_quant_module_mappings() | dict(additional_static_quant_mapping or {})
+    return _lookup("get_static_quant_module_class", float_module_class, table)
+
+
+def get_dynamic_quant_module_class(
+    float_module_class: ModuleType, additional_dynamic_quant_mapping: Mapping[Any, Any] | None = None
+) -> ModuleType:
+    """The dynamically quantized form of a class.
+
+    Parameters
+    ----------
+    float_module_class : type
+    additional_dynamic_quant_mapping : mapping, optional
+        Looked at first.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is none.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_dynamic_quant_module_class(qrs.nn.Linear).__module__
+    'qrs.nn.quantized.dynamic.linear'
+    """
+    extra = dict(additional_dynamic_quant_mapping or {})
+    table = get_default_dynamic_quant_module_mappings() | extra
+    return _lookup("get_dynamic_quant_module_class", float_module_class, table)
+
+
+def _lookup(where: str, cls: ModuleType, table: dict[ModuleType, ModuleType]) -> ModuleType:
+    if cls not in table:
+        names = ", ".join(sorted({key.__name__ for key in table}))
+        raise UnsupportedLayerError(
+            f"{where}: {cls.__name__} came, which has no such form; expected one of {names}"
+        )
+    return table[cls]

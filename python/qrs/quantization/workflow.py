@@ -1,0 +1,328 @@
+"""The workflows in one call each: dynamic, static, quantization-aware."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import warnings
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from qrs.autograd import no_grad
+from qrs.dtypes import dtype as Dtype
+from qrs.dtypes import qint8
+from qrs.errors import UnquantizedLayerWarning, UnsupportedLayerError
+from qrs.nn.module import Module
+from qrs.quantization.convert import ModuleMap, convert, convert_modules
+from qrs.quantization.observe import prepare
+from qrs.quantization.propagate import propagate_qconfig_, remove_qconfig_
+from qrs.quantization.qconfig import get_default_dynamic_qconfig
+from qrs.quantization.swaps import (
+    dynamic_types,
+    get_default_dynamic_quant_module_mappings,
+    get_default_qat_module_mappings,
+)
+
+__all__ = [
+    "calibrate",
+    "default_eval_fn",
+    "prepare_qat",
+    "quantize",
+    "quantize_dynamic",
+    "quantize_qat",
+]
+
+Spec = Collection[Any] | Mapping[Any, Any]
+
+
+def quantize_dynamic(
+    model: Module,
+    qconfig_spec: Spec | None = None,
+    dtype: Dtype = qint8,
+    mapping: ModuleMap | None = None,
+    inplace: bool = False,
+) -> Module:
+    """Quantize the weights of a model; its inputs are quantized at each call, its outputs are float.
+
+    Parameters
+    ----------
+    model : Module
+        A trained float model. It may itself be a layer to quantize: the quantized layer is returned.
+    qconfig_spec : set or dict, optional
+        What to quantize. A set of types and dotted names, which get the default qconfig of ``dtype``
+        under `qrs.backends.quantized.engine`; or a dict from types and names to a qconfig (None:
+        leave in float), where ``dtype`` has no effect. Default: all types that ``dtype`` is for.
+    dtype : dtype
+        Type of the weights: ``qint8``, ``float16``, or ``quint8`` for embeddings.
+    mapping : mapping of type to type, optional
+        Default: `get_default_dynamic_quant_module_mappings`.
+    inplace : bool
+        Change the model itself rather than a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model, in evaluation mode.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If a type or name was asked for that cannot be quantized.
+    ValueError
+        If there is no default qconfig for ``dtype``.
+
+    Warns
+    -----
+    UnquantizedLayerWarning
+        For subclasses of a type that was asked for, which stay float: only exact types are replaced.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> model = qrs.nn.Sequential(qrs.nn.Linear(4, 3), qrs.nn.ReLU(), qrs.nn.Linear(3, 2))
+    >>> qrs.quantization.quantize_dynamic(model, {"0"})
+    Sequential(
+      (0): DynamicQuantizedLinear(in_features=4, out_features=3, dtype=qrs.qint8, qscheme=qrs.per_channel_affine)
+      (1): ReLU()
+      (2): Linear(in_features=3, out_features=2, bias=True)
+    )
+    """
+    table = get_default_dynamic_quant_module_mappings() if mapping is None else mapping
+    if qconfig_spec is None:
+        qconfig_spec = set(dynamic_types(dtype)) & set(table)
+    if isinstance(qconfig_spec, Mapping):
+        spec = dict(qconfig_spec)
+    else:
+        qconfig = get_default_dynamic_qconfig(dtype=dtype)
+        spec = dict.fromkeys(qconfig_spec, qconfig)
+    _check_spec(model, spec, table)
+    if not inplace:
+        model = copy.deepcopy(model)
+    model.eval()
+    propagate_qconfig_(model, spec)
+    _warn_of_subclasses(model, spec, table)
+    model = convert_modules(model, table, {})
+    remove_qconfig_(model)
+    return model
+
+
+def _check_spec(model: Module, spec: Mapping[Any, Any], table: ModuleMap) -> None:
+    """Refuse entries that ask for something that cannot be quantized."""
+    names = ", ".join(sorted({key.__name__ for key in table}))
+    modules = dict(model.named_modules())
+    for key, qconfig in spec.items():
+        if isinstance(key, str):
+            if key not in modules:
+                close = difflib.get_close_matches(key, modules, 1)
+                hint = f"did you mean {close[0]!r}?" if close else "see model.named_modules()"
+                raise UnsupportedLayerError(
+                    f"quantize_dynamic: no module is named {key!r}; {hint}"
+                )
+            found = [modules[key]]
+        elif isinstance(key, type) and issubclass(key, Module):
+            found = [module for module in modules.values() if type(module) is key]
+        else:
+            raise TypeError(
+                f"quantize_dynamic: {key!r} came in qconfig_spec, expected module types and "
+                "dotted names"
+            )
+        if qconfig is None or key in table:
+            continue
+        if not any(type(part) in table for module in found for part in module.modules()):
+            what = key if isinstance(key, str) else key.__name__
+            if isinstance(key, str):
+                what = f"{key!r} ({type(modules[key]).__name__})"
+            raise UnsupportedLayerError(
+                f"quantize_dynamic: {what} has no dynamically quantized form and holds no layer "
+                f"that has one; expected one of {names}"
+            )
+
+
+def _warn_of_subclasses(model: Module, spec: Mapping[Any, Any], table: ModuleMap) -> None:
+    """Report layers that stay float because they are of a derived type."""
+    asked = tuple(key for key, value in spec.items() if value is not None and key in table)
+    known = tuple(table)
+    left = [
+        f"{name or 'the model'} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if type(module) not in table
+        and (
+            isinstance(module, asked)
+            or (getattr(module, "qconfig", None) is not None and isinstance(module, known))
+        )
+    ]
+    if left:
+        warnings.warn(
+            f"quantize_dynamic: left in float: {', '.join(left)}; only exact types are replaced, "
+            "expected a layer of qrs.nn itself; pass mapping={...} to name a quantized form",
+            UnquantizedLayerWarning,
+            stacklevel=3,
+        )
+
+
+def prepare_qat(
+    model: Module, mapping: ModuleMap | None = None, inplace: bool = False
+) -> Module:
+    """Replace layers by their forms for quantization-aware training and add fake quantizers.
+
+    Parameters
+    ----------
+    model : Module
+        In training mode, with an attribute ``qconfig`` such as `get_default_qat_qconfig` gives.
+    mapping : mapping of type to type, optional
+        Default: `get_default_qat_module_mappings`.
+    inplace : bool
+        Change the model itself rather than a copy.
+
+    Returns
+    -------
+    Module
+        The model to train.
+
+    Raises
+    ------
+    ValueError
+        If the model is in evaluation mode.
+    QrsError
+        If no module has a qconfig.
+    """
+    if not model.training:
+        raise ValueError(
+            "prepare_qat: a model in evaluation mode came, expected training mode; call "
+            "model.train() before"
+        )
+    table = get_default_qat_module_mappings() if mapping is None else mapping
+    if not inplace:
+        model = copy.deepcopy(model)
+    propagate_qconfig_(model)
+    model = convert(model, table, inplace=True, remove_qconfig=False)
+    return prepare(model, inplace=True, observer_non_leaf_module_list=set(table.values()))
+
+
+def quantize(
+    model: Module,
+    run_fn: Callable[..., Any],
+    run_args: Sequence[Any] = (),
+    mapping: ModuleMap | None = None,
+    inplace: bool = False,
+) -> Module:
+    """Prepare, calibrate and convert in one call.
+
+    Parameters
+    ----------
+    model : Module
+        A float model with a qconfig; set to evaluation mode.
+    run_fn : callable
+        ``run_fn(model, *run_args)`` runs calibration data through the model.
+    run_args : sequence
+    mapping : mapping of type to type, optional
+        See `convert`.
+    inplace : bool
+        Change the model itself rather than a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model.
+    """
+    if not inplace:
+        model = copy.deepcopy(model)
+    model.eval()
+    prepare(model, inplace=True)
+    run_fn(model, *run_args)
+    return convert(model, mapping, inplace=True)
+
+
+def quantize_qat(
+    model: Module,
+    run_fn: Callable[..., Any],
+    run_args: Sequence[Any] = (),
+    inplace: bool = False,
+) -> Module:
+    """Prepare for quantization-aware training, train and convert in one call.
+
+    Parameters
+    ----------
+    model : Module
+        A float model with a qconfig; set to training mode.
+    run_fn : callable
+        ``run_fn(model, *run_args)`` trains the model.
+    run_args : sequence
+    inplace : bool
+        Change the model itself rather than a copy.
+
+    Returns
+    -------
+    Module
+        The quantized model.
+    """
+    if not inplace:
+        model = copy.deepcopy(model)
+    model.train()
+    model = prepare_qat(model, inplace=True)
+    run_fn(model, *run_args)
+    return convert(model, inplace=True)
+
+
+def default_eval_fn(model: Module, calib_data: Iterable[tuple[Any, Any]]) -> None:
+    """Run a model on the inputs of ``(input, target)`` pairs."""
+    for data, _ in calib_data:
+        model(data)
+
+
+def calibrate(
+    model: Module,
+    data: Iterable[Any],
+    *,
+    transform: Callable[[Any], Any] | None = None,
+    max_batches: int | None = None,
+) -> int:
+    """Run a prepared model on data, without recording gradients.
+
+    Parameters
+    ----------
+    model : Module
+        From `prepare`.
+    data : iterable
+        Batches: one input each, or a tuple of positional inputs, or a dict of keyword inputs. Read
+        one at a time.
+    transform : callable, optional
+        Makes the inputs of a batch, for instance ``lambda pair: pair[0]`` to drop targets.
+    max_batches : int, optional
+        Stop after so many.
+
+    Returns
+    -------
+    int
+        How many batches were run.
+
+    Raises
+    ------
+    ValueError
+        If there was no batch at all.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> model = qrs.nn.Sequential(qrs.quantization.QuantStub(), qrs.nn.Linear(2, 2))
+    >>> model.qconfig = qrs.quantization.get_default_qconfig()
+    >>> prepared = qrs.quantization.prepare(model.eval())
+    >>> qrs.quantization.calibrate(prepared, (qrs.randn(4, 2) for _ in range(3)))
+    3
+    """
+    done = 0
+    with no_grad():
+        for batch in data:
+            if done == max_batches:
+                break
+            inputs = batch if transform is None else transform(batch)
+            if isinstance(inputs, dict):
+                model(**inputs)
+            elif isinstance(inputs, tuple | list):
+                model(*inputs)
+            else:
+                model(inputs)
+            done += 1
+    if not done:
+        raise ValueError("calibrate: no batch came, expected at least one; pass an iterable of inputs")
+    return done

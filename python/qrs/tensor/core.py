@@ -1,0 +1,135 @@
+"""What the functions on tensors share: running a primitive, and reading arguments."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
+
+import numpy as np
+
+from qrs.autograd.graph import Variable
+from qrs.autograd.graph import wrap as _wrap
+from qrs.autograd.in_place import apply_in_place as _apply_in_place
+from qrs.autograd.record import apply as _apply
+from qrs.errors import DtypeError, ShapeError
+
+if TYPE_CHECKING:
+    from qrs.tensor.tensor_type import Tensor
+
+__all__ = [
+    "Dim",
+    "Number",
+    "OPERANDS",
+    "Operand",
+    "apply",
+    "apply_in_place",
+    "array_of",
+    "integers",
+    "normalized",
+    "normalized_one",
+    "on_tensor",
+    "scalar_of",
+    "wrap",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Number: TypeAlias = "bool | int | float"
+Operand: TypeAlias = "Tensor | bool | int | float | np.ndarray[Any, Any]"
+Dim: TypeAlias = "int | Sequence[int] | None"
+
+OPERANDS = (Variable, int, float, np.ndarray, np.generic)
+"""What may stand beside a tensor in an expression."""
+
+apply: Callable[..., Tensor] = _apply
+"""`qrs.autograd.apply` for primitives with one result."""
+
+apply_in_place: Callable[..., Tensor] = _apply_in_place
+
+
+def wrap(array: Any) -> Tensor:
+    """A tensor over the result of a NumPy function, which may be a NumPy scalar."""
+    result: Tensor = _wrap(np.asarray(array))
+    return result
+
+
+def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concatenate[Tensor, P], R]:
+    """Make `function` a public function and method on tensors.
+
+    Called with a quantized tensor, it runs that tensor's method of the same name; anything else is an error that says what to
+    do.
+    """
+    name = function.__name__
+
+    @functools.wraps(function)
+    def call(input: Tensor, *args: P.args, **kwargs: P.kwargs) -> R:
+        if isinstance(input, Variable):
+            return function(input, *args, **kwargs)
+        method = None if isinstance(input, np.ndarray) else getattr(input, name, None)
+        if method is None:
+            raise DtypeError(
+                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; "
+                "convert it with qrs.tensor"
+            )
+        result: R = method(*args, **kwargs)
+        return result
+
+    return call
+
+
+def array_of(value: Any) -> Any:
+    """The array of a tensor; every other value as it is."""
+    return value._array if isinstance(value, Variable) else value
+
+
+def scalar_of(value: Any) -> Any:
+    """A Python number from a number or a tensor of one element."""
+    return value.item() if isinstance(value, (Variable, np.ndarray, np.generic)) else value
+
+
+def integers(where: str, values: Sequence[Any]) -> tuple[int, ...]:
+    """The ints in `f(2, 3)` or `f((2, 3))`; tensors of one element count as ints."""
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        values = values[0]
+    for value in values:
+        if type(value) is not int:
+            break
+    else:
+        return tuple(values)
+    found = []
+    for value in values:
+        number = scalar_of(value)
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise DtypeError(f"{where}: sizes {tuple(values)!r} came, integers were expected")
+        found.append(number)
+    return tuple(found)
+
+
+def normalized_one(where: str, dim: int, ndim: int) -> int:
+    """`dim` counted from the front."""
+    limit = max(ndim, 1)
+    if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
+        raise DtypeError(f"{where}: dim {dim!r} came, an integer was expected")
+    if not -limit <= dim < limit:
+        raise ShapeError(
+            f"{where}: dim {dim} came for a tensor of {ndim} dimensions, one of "
+            f"{-limit}..{limit - 1} was expected"
+        )
+    return int(dim) % limit
+
+
+def normalized(where: str, dim: Dim, ndim: int) -> Any:
+    """`dim` for NumPy: None for all dimensions, an int, or a tuple without repetitions."""
+    if dim is None:
+        return None
+    if isinstance(dim, (tuple, list)):
+        if not dim:
+            return None
+        axes = tuple([normalized_one(where, d, ndim) for d in dim])
+        if len(set(axes)) != len(axes):
+            raise ShapeError(f"{where}: dim {tuple(dim)} came, each dimension once was expected")
+        return axes if ndim else None
+    axis = normalized_one(where, dim, ndim)  # type: ignore[arg-type]
+    return axis if ndim else None

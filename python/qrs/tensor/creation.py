@@ -1,0 +1,424 @@
+"""New tensors from data, constants and ranges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from qrs import dtypes
+from qrs.autograd.arrays import as_array
+from qrs.autograd.graph import Variable
+from qrs.dtypes import dtype as Dtype
+from qrs.errors import DtypeError
+from qrs.tensor.core import array_of, integers, scalar_of, wrap
+from qrs.tensor.size import device as Device
+
+if TYPE_CHECKING:
+    from qrs.tensor.tensor_type import Tensor
+
+__all__ = [
+    "arange",
+    "as_tensor",
+    "empty",
+    "empty_like",
+    "eye",
+    "from_dlpack",
+    "from_numpy",
+    "full",
+    "full_like",
+    "is_tensor",
+    "linspace",
+    "logspace",
+    "ones",
+    "ones_like",
+    "tensor",
+    "zeros",
+    "zeros_like",
+]
+
+
+def plain_dtype(where: str, dtype: Dtype | None) -> Any:
+    """The NumPy type of a plain dtype, the default float type for None."""
+    if dtype is None:
+        return dtypes.get_default_dtype().numpy
+    if not isinstance(dtype, Dtype) or dtype.is_quantized:
+        raise DtypeError(
+            f"{where}: dtype {dtype!r} came, a plain qrs type such as qrs.float32 was expected"
+        )
+    return dtype.numpy
+
+
+def _made(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
+    if device is not None:
+        Device(device)
+    result = wrap(array)
+    if requires_grad:
+        result.requires_grad = True
+    return result
+
+
+def _array(where: str, data: Any, dtype: Dtype | None, copy: bool) -> Any:
+    """`data` as an array of the wanted type; Python floats get the default type, ints int64."""
+    if isinstance(data, (list, tuple)):
+        data = _unwrapped(data)
+    data = array_of(data)
+    inferred = not isinstance(data, (np.ndarray, np.generic))
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise DtypeError(
+            f"{where}: nested sequences of unequal lengths came, a rectangular one was expected"
+        ) from error
+    if inferred and array.dtype.kind == "f" and dtype is None and _is_python(data):
+        array = array.astype(dtypes.get_default_dtype().numpy)
+    if inferred and array.size == 0 and dtype is None and array.dtype.kind == "f":
+        array = array.astype(dtypes.get_default_dtype().numpy)
+    wanted = None if dtype is None else plain_dtype(where, dtype)
+    if array.dtype.kind not in "fiub":
+        raise DtypeError(
+            f"{where}: data of type {array.dtype} came, numbers or bools were expected"
+        )
+    if wanted is not None and array.dtype != wanted:
+        with np.errstate(all="ignore"):
+            return array.astype(wanted)
+    result = as_array(array)
+    return result.copy() if copy and np.may_share_memory(result, array) else result
+
+
+def _unwrapped(data: Any) -> Any:
+    """Nested sequences with tensors replaced by what they hold."""
+    if isinstance(data, (list, tuple)):
+        return [_unwrapped(item) for item in data]
+    return array_of(data)
+
+
+def _is_python(data: Any) -> bool:
+    """Whether the first number in nested sequences is Python's own."""
+    while isinstance(data, (list, tuple)) and data:
+        data = data[0]
+    return not isinstance(data, (np.ndarray, np.generic))
+
+
+def tensor(
+    data: Any,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """A new tensor with a copy of `data`.
+
+    Parameters
+    ----------
+    data : number, nested sequence, array or Tensor
+        Python floats become the default float type, Python ints int64; arrays keep their type.
+    dtype : dtype, optional
+        Convert to this type.
+    requires_grad : bool
+
+    Raises
+    ------
+    DtypeError
+        The data is not numeric, not rectangular, or of a type that qrs does not have.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.tensor([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+    return _made(_array("tensor", data, dtype, copy=True), requires_grad, device)
+
+
+def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tensor:
+    """`data` as a tensor, sharing memory where that is possible.
+
+    Examples
+    --------
+    >>> import numpy, qrs
+    >>> x = numpy.zeros(2, "float32")
+    >>> qrs.as_tensor(x)[0] = 1
+    >>> x
+    array([1., 0.], dtype=float32)
+    """
+    if isinstance(data, Variable) and (dtype is None or dtype.numpy == data._array.dtype):
+        same: Any = data
+        return same  # type: ignore[no-any-return]
+    return _made(_array("as_tensor", data, dtype, copy=False), False, device)
+
+
+def from_numpy(array: Any) -> Tensor:
+    """A tensor over the memory of a NumPy array.
+
+    A byte-swapped or unaligned array is copied; a read-only one is shared and stays read-only.
+
+    Raises
+    ------
+    DtypeError
+        `array` is not an array, or of a type that qrs does not have.
+
+    Examples
+    --------
+    >>> import numpy, qrs
+    >>> qrs.from_numpy(numpy.arange(3))
+    tensor([0, 1, 2])
+    """
+    if not isinstance(array, np.ndarray):
+        raise DtypeError(
+            f"from_numpy: a value of type {type(array).__name__} came, a NumPy array was expected; use "
+            "qrs.tensor for other data"
+        )
+    return wrap(as_array(array))
+
+
+def from_dlpack(source: Any) -> Tensor:
+    """A tensor over the memory of any object with `__dlpack__` on the CPU.
+
+    Examples
+    --------
+    >>> import numpy, qrs
+    >>> qrs.from_dlpack(numpy.arange(3))
+    tensor([0, 1, 2])
+    """
+    try:
+        return wrap(as_array(np.from_dlpack(source)))
+    except (AttributeError, BufferError, RuntimeError, TypeError) as error:
+        raise DtypeError(
+            f"from_dlpack: {type(source).__name__} does not export its memory to the CPU: {error}"
+        ) from error
+
+
+def is_tensor(obj: Any) -> bool:
+    """Whether `obj` is a Tensor.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.is_tensor(qrs.zeros(1)), qrs.is_tensor([0])
+    (True, False)
+    """
+    return isinstance(obj, Variable)
+
+
+def zeros(
+    *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Zeros of the given shape.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.zeros(2)
+    tensor([0., 0.])
+    """
+    array = np.zeros(integers("zeros", size), plain_dtype("zeros", dtype))
+    return _made(array, requires_grad, device)
+
+
+def ones(
+    *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Ones of the given shape.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.ones(2, dtype=qrs.int64)
+    tensor([1, 1])
+    """
+    array = np.ones(integers("ones", size), plain_dtype("ones", dtype))
+    return _made(array, requires_grad, device)
+
+
+def empty(
+    *size: Any, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Memory of the given shape, whatever it holds.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.empty(2, 3).shape
+    qrs.Size([2, 3])
+    """
+    array = np.empty(integers("empty", size), plain_dtype("empty", dtype))
+    return _made(array, requires_grad, device)
+
+
+def full(
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """One value everywhere; without `dtype` the type is that of the value.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.full((2,), 7)
+    tensor([7, 7])
+    """
+    value = scalar_of(fill_value)
+    if dtype is None:
+        kinds = {bool: dtypes.bool, int: dtypes.int64}
+        dtype = kinds.get(type(value), dtypes.get_default_dtype())
+    array = np.full(integers("full", (size,)), value, plain_dtype("full", dtype))
+    return _made(array, requires_grad, device)
+
+
+def _like(input: Tensor, dtype: Dtype | None, where: str) -> Any:
+    return input._array.dtype if dtype is None else plain_dtype(where, dtype)
+
+
+def zeros_like(
+    input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Zeros with the shape and type of `input`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.zeros_like(qrs.tensor([1, 2]))
+    tensor([0, 0])
+    """
+    array = np.zeros(input._array.shape, _like(input, dtype, "zeros_like"))
+    return _made(array, requires_grad, device)
+
+
+def ones_like(
+    input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Ones with the shape and type of `input`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.ones_like(qrs.tensor([1, 2]))
+    tensor([1, 1])
+    """
+    array = np.ones(input._array.shape, _like(input, dtype, "ones_like"))
+    return _made(array, requires_grad, device)
+
+
+def empty_like(
+    input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Memory with the shape and type of `input`, whatever it holds.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.empty_like(qrs.zeros(2, 3)).shape
+    qrs.Size([2, 3])
+    """
+    array = np.empty(input._array.shape, _like(input, dtype, "empty_like"))
+    return _made(array, requires_grad, device)
+
+
+def full_like(
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """One value everywhere, with the shape and type of `input`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.full_like(qrs.zeros(2), 7)
+    tensor([7., 7.])
+    """
+    kind = _like(input, dtype, "full_like")
+    return _made(np.full(input._array.shape, scalar_of(fill_value), kind), requires_grad, device)
+
+
+def arange(
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """Numbers from `start` (0 if only one is given) up to but not including `end`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.arange(1, 4)
+    tensor([1, 2, 3])
+    """
+    start, end, step = scalar_of(start), scalar_of(end), scalar_of(step)
+    if end is None:
+        start, end = 0, start
+    if step == 0:
+        raise ValueError("arange: step 0 came, another number was expected")
+    if dtype is None and not any(isinstance(v, float) for v in (start, end, step)):
+        dtype = dtypes.int64
+    array = np.arange(start, end, step).astype(plain_dtype("arange", dtype))
+    return _made(array, requires_grad, device)
+
+
+def linspace(
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """`steps` numbers at equal distances, both ends included.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.linspace(0, 1, 3)
+    tensor([0.0000, 0.5000, 1.0000])
+    """
+    array = np.linspace(scalar_of(start), scalar_of(end), steps)
+    return _made(array.astype(plain_dtype("linspace", dtype)), requires_grad, device)
+
+
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Dtype | None = None
+) -> Tensor:
+    """`base` to the powers of `linspace(start, end, steps)`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.logspace(0, 2, 3)
+    tensor([  1.,  10., 100.])
+    """
+    array = np.logspace(scalar_of(start), scalar_of(end), steps, base=base)
+    return _made(array.astype(plain_dtype("logspace", dtype)), False)
+
+
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Dtype | None = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
+    """The matrix with ones on its diagonal.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
+    return _made(np.eye(n, m, dtype=plain_dtype("eye", dtype)), requires_grad, device)

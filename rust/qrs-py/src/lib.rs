@@ -1,0 +1,31 @@
+//! The Python module `qrs._qrs`: checks arguments, releases the GIL, calls the kernels, wraps results.
+//!
+//! `python/qrs/_kernels.py` is its only user; the documentation of users is there.
+
+mod activation;
+#[expect(unsafe_code, reason = "the one place where NumPy memory becomes slices")]
+mod array;
+mod backend;
+mod call;
+mod error;
+mod linear;
+mod quantize;
+mod threads;
+
+/// Kernels of qrs. Private: use the functions of `qrs`.
+#[pyo3::pymodule]
+mod _qrs {
+    #[pymodule_export]
+    use super::activation::activation;
+    #[pymodule_export]
+    use super::backend::{available_levels, level};
+    #[pymodule_export]
+    use super::linear::PackedLinear;
+    #[pymodule_export]
+    use super::quantize::{
+        choose_qparams, dequantize, dequantize_float_qparams, dequantize_per_channel, quantize,
+        quantize_float_qparams, quantize_per_channel,
+    };
+    #[pymodule_export]
+    use super::threads::{get_num_threads, set_num_threads};
+}

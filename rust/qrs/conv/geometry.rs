@@ -1,0 +1,66 @@
+//! Where a convolution reads: sizes, strides and padding of up to three dimensions.
+
+use crate::error::{Error, Result};
+
+/// Shape of a convolution over depth, height and width. Fewer dimensions have ones in front.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Geometry {
+    /// Taps per dimension.
+    pub kernel: [usize; 3],
+    /// Step of the window.
+    pub stride: [usize; 3],
+    /// Zero-point rows added on each side.
+    pub padding: [usize; 3],
+    /// Step between taps.
+    pub dilation: [usize; 3],
+    /// Groups of channels that do not see each other.
+    pub groups: usize,
+}
+
+impl Geometry {
+    /// Kernel positions.
+    #[must_use]
+    pub fn taps(&self) -> usize {
+        self.kernel.iter().product()
+    }
+
+    /// Size of the output for an input of size `input`:
+    /// `(input + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
+    pub fn output(&self, op: &'static str, input: [usize; 3]) -> Result<[usize; 3]> {
+        let mut out = [0; 3];
+        for d in 0..3 {
+            let reach = self.dilation[d] * (self.kernel[d] - 1) + 1;
+            let padded = input[d] + 2 * self.padding[d];
+            if padded < reach {
+                let message = format!(
+                    "input of size {input:?} with padding {:?} is smaller than the kernel's reach of \
+                     {reach} in dimension {d}",
+                    self.padding
+                );
+                return Err(Error::Value { op, message });
+            }
+            out[d] = (padded - reach) / self.stride[d] + 1;
+        }
+        Ok(out)
+    }
+
+    /// `Ok` if every size is at least one and the groups divide the channels.
+    pub fn checked(self, op: &'static str, inputs: usize, outputs: usize) -> Result<Self> {
+        let sizes = [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)];
+        for (name, size) in sizes {
+            if size.contains(&0) {
+                let message = format!("{name} is {size:?}, expected at least 1 everywhere");
+                return Err(Error::Value { op, message });
+            }
+        }
+        let groups = self.groups;
+        if groups == 0 || !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
+            let message = format!(
+                "{groups} groups for {inputs} input and {outputs} output channels, expected a divisor \
+                 of both"
+            );
+            return Err(Error::Value { op, message });
+        }
+        Ok(self)
+    }
+}

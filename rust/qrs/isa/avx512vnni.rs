@@ -1,0 +1,216 @@
+//! x86-64 AVX-512 with VNNI. 16 lanes are one 512-bit register.
+
+use std::arch::x86_64::{
+    __m512, __m512i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _mm_loadu_si128, _mm_storeu_si128, _mm512_add_epi32, _mm512_add_ps, _mm512_and_epi32,
+    _mm512_andnot_epi32, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32,
+    _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
+    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
+    _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_roundscale_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+};
+
+use super::avx2::last_quad;
+use super::token::{token, verbs};
+use super::{Isa, LANES, Level, Panel, Tile, checked_steps};
+use crate::scratch::Scratch;
+
+token!(
+    /// AVX-512 F, BW, VL, VNNI and VBMI: Ice Lake and Zen 4 onwards.
+    Avx512Vnni, is_x86_feature_detected,
+    "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma",
+    "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi", "avx2", "fma"
+);
+
+const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+
+impl Isa for Avx512Vnni {
+    const LEVEL: Level = Level::Avx512Vnni;
+    type Act = u8;
+    type I = __m512i;
+    type F = __m512;
+
+    verbs! {
+        i_splat(v: i32) -> __m512i = _mm512_set1_epi32(v);
+        i_load(v: &[i32; LANES]) -> __m512i = _mm512_loadu_si512(v.as_ptr().cast());
+        i_store(v: __m512i, to: &mut [i32; LANES]) -> () =
+            _mm512_storeu_si512(to.as_mut_ptr().cast(), v);
+        i_add(a: __m512i, b: __m512i) -> __m512i = _mm512_add_epi32(a, b);
+        i_sub(a: __m512i, b: __m512i) -> __m512i = _mm512_sub_epi32(a, b);
+        i_mul(a: __m512i, b: __m512i) -> __m512i = _mm512_mullo_epi32(a, b);
+        i_min(a: __m512i, b: __m512i) -> __m512i = _mm512_min_epi32(a, b);
+        i_max(a: __m512i, b: __m512i) -> __m512i = _mm512_max_epi32(a, b);
+        i_from_u8(v: &[u8; LANES]) -> __m512i =
+            _mm512_cvtepu8_epi32(_mm_loadu_si128(v.as_ptr().cast()));
+        i_from_i8(v: &[i8; LANES]) -> __m512i =
+            _mm512_cvtepi8_epi32(_mm_loadu_si128(v.as_ptr().cast()));
+        i_to_u8(v: __m512i) -> [u8; LANES] = {
+            let mut out = [0; LANES];
+            // The conversion reads its lanes as unsigned: negative ones are raised to zero first.
+            let narrow = _mm512_cvtusepi32_epi8(_mm512_max_epi32(v, _mm512_setzero_si512()));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), narrow);
+            out
+        };
+        i_to_i8(v: __m512i) -> [i8; LANES] = {
+            let mut out = [0; LANES];
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(v));
+            out
+        };
+        i_exp2(n: __m512i) -> __m512 = _mm512_castsi512_ps(_mm512_slli_epi32::<23>(
+            _mm512_add_epi32(n, _mm512_set1_epi32(127))));
+        f_splat(v: f32) -> __m512 = _mm512_set1_ps(v);
+        f_load(v: &[f32; LANES]) -> __m512 = _mm512_loadu_ps(v.as_ptr());
+        f_store(v: __m512, to: &mut [f32; LANES]) -> () = _mm512_storeu_ps(to.as_mut_ptr(), v);
+        f_add(a: __m512, b: __m512) -> __m512 = _mm512_add_ps(a, b);
+        f_sub(a: __m512, b: __m512) -> __m512 = _mm512_sub_ps(a, b);
+        f_mul(a: __m512, b: __m512) -> __m512 = _mm512_mul_ps(a, b);
+        f_div(a: __m512, b: __m512) -> __m512 = _mm512_div_ps(a, b);
+        f_fma(a: __m512, b: __m512, c: __m512) -> __m512 = _mm512_fmadd_ps(a, b, c);
+        f_sqrt(a: __m512) -> __m512 = _mm512_sqrt_ps(a);
+        f_min(a: __m512, b: __m512) -> __m512 = _mm512_min_ps(a, b);
+        f_max(a: __m512, b: __m512) -> __m512 = _mm512_max_ps(a, b);
+        f_abs(a: __m512) -> __m512 = _mm512_castsi512_ps(_mm512_and_epi32(
+            _mm512_castps_si512(a), _mm512_set1_epi32(i32::MAX)));
+        f_copysign(a: __m512, s: __m512) -> __m512 = {
+            let sign = _mm512_set1_epi32(i32::MIN);
+            let magnitude = _mm512_andnot_epi32(sign, _mm512_castps_si512(a));
+            let sign = _mm512_and_epi32(sign, _mm512_castps_si512(s));
+            _mm512_castsi512_ps(_mm512_or_epi32(magnitude, sign))
+        };
+        f_round(a: __m512) -> __m512 = _mm512_roundscale_ps::<NEAREST>(a);
+        f_select_lt(a: __m512, b: __m512, x: __m512, y: __m512) -> __m512 =
+            _mm512_mask_blend_ps(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b), y, x);
+        f_nan_to_zero(a: __m512) -> __m512 =
+            _mm512_maskz_mov_ps(_mm512_cmp_ps_mask::<_CMP_EQ_OQ>(a, a), a);
+        f_bits(a: __m512) -> __m512i = _mm512_castps_si512(a);
+        f_from_i(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
+        f_to_i(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
+    }
+
+    #[inline(always)]
+    fn in_place(row: &[u8]) -> Option<&[u8]> {
+        Some(row)
+    }
+    fn stage(self, row: &[u8], to: &mut [u8]) {
+        to[..row.len()].copy_from_slice(row);
+        to[row.len()..].fill(0);
+    }
+    fn staging(scratch: &mut Scratch) -> &mut Vec<u8> {
+        &mut scratch.unused
+    }
+
+    #[inline(always)]
+    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps(m_rows, rows, panel);
+        // SAFETY: the token proves the features; `checked_steps` proves that `steps` steps can be
+        // read from every row (the last one byte by byte) and that the panel holds every block.
+        unsafe {
+            match (m_rows, panel.width) {
+                (1, 1) => product::<1, 1>(rows, steps, panel, acc),
+                (1, 2) => product::<1, 2>(rows, steps, panel, acc),
+                (1, 3) => product::<1, 3>(rows, steps, panel, acc),
+                (1, _) => product::<1, 4>(rows, steps, panel, acc),
+                (2, 1) => product::<2, 1>(rows, steps, panel, acc),
+                (2, 2) => product::<2, 2>(rows, steps, panel, acc),
+                (2, 3) => product::<2, 3>(rows, steps, panel, acc),
+                (2, _) => product::<2, 4>(rows, steps, panel, acc),
+                (3, 1) => product::<3, 1>(rows, steps, panel, acc),
+                (3, 2) => product::<3, 2>(rows, steps, panel, acc),
+                (3, 3) => product::<3, 3>(rows, steps, panel, acc),
+                (3, _) => product::<3, 4>(rows, steps, panel, acc),
+                (4, 1) => product::<4, 1>(rows, steps, panel, acc),
+                (4, 2) => product::<4, 2>(rows, steps, panel, acc),
+                (4, 3) => product::<4, 3>(rows, steps, panel, acc),
+                (4, _) => product::<4, 4>(rows, steps, panel, acc),
+                (5, 1) => product::<5, 1>(rows, steps, panel, acc),
+                (5, 2) => product::<5, 2>(rows, steps, panel, acc),
+                (5, 3) => product::<5, 3>(rows, steps, panel, acc),
+                (5, _) => product::<5, 4>(rows, steps, panel, acc),
+                (_, 1) => product::<6, 1>(rows, steps, panel, acc),
+                (_, 2) => product::<6, 2>(rows, steps, panel, acc),
+                (_, 3) => product::<6, 3>(rows, steps, panel, acc),
+                _ => product::<6, 4>(rows, steps, panel, acc),
+            }
+        }
+    }
+
+    fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
+        // SAFETY: the token proves the features; the function checks its slices.
+        unsafe { lookup(table, src, dst) }
+    }
+}
+
+/// `M` rows by `B` blocks of 16 channels, all accumulators in registers.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
+unsafe fn product<const M: usize, const B: usize>(
+    rows: &[&[u8]],
+    steps: usize,
+    panel: Panel<'_>,
+    acc: &mut Tile,
+) {
+    let whole = rows[0].len() / 4;
+    let mut sums = [[_mm512_setzero_si512(); B]; M];
+    // SAFETY (whole block): see `tile`, which proved every row and block read here.
+    unsafe {
+        let mut weights = panel.blocks.as_ptr().cast::<i8>();
+        for tap in rows.chunks_exact(M) {
+            for k in 0..whole {
+                let w: [__m512i; B] =
+                    std::array::from_fn(|b| _mm512_loadu_si512(weights.add(64 * b).cast()));
+                for m in 0..M {
+                    let quad = tap[m].as_ptr().add(4 * k).cast::<i32>().read_unaligned();
+                    let a = _mm512_set1_epi32(quad);
+                    for b in 0..B {
+                        sums[m][b] = _mm512_dpbusd_epi32(sums[m][b], a, w[b]);
+                    }
+                }
+                weights = weights.add(64 * B);
+            }
+            if whole < steps {
+                for m in 0..M {
+                    let a = _mm512_set1_epi32(last_quad(&tap[m][4 * whole..]));
+                    for b in 0..B {
+                        let w = _mm512_loadu_si512(weights.add(64 * b).cast());
+                        sums[m][b] = _mm512_dpbusd_epi32(sums[m][b], a, w);
+                    }
+                }
+                weights = weights.add(64 * B);
+            }
+        }
+        for m in 0..M {
+            for b in 0..B {
+                _mm512_storeu_si512(acc[m][b].as_mut_ptr().cast(), sums[m][b]);
+            }
+        }
+    }
+}
+
+/// Table lookup: two 128-byte permutes, chosen by bit 7 of the index.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
+fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
+    use std::arch::x86_64::{
+        _mm512_mask_blend_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
+    };
+    let n = src.len().min(dst.len());
+    let (chunks, rest) = src[..n].as_chunks::<64>();
+    let (rooms, tail) = dst[..n].as_chunks_mut::<64>();
+    let (rows, _) = table.as_chunks::<64>();
+    // SAFETY (whole block): the enclosing function carries the features; each load and store goes
+    // through an array of its size.
+    unsafe {
+        let t: [__m512i; 4] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
+        for (chunk, room) in chunks.iter().zip(rooms) {
+            let index = _mm512_loadu_si512(chunk.as_ptr().cast());
+            let low = _mm512_permutex2var_epi8(t[0], index, t[1]);
+            let high = _mm512_permutex2var_epi8(t[2], index, t[3]);
+            let out = _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
+            _mm512_storeu_si512(room.as_mut_ptr().cast(), out);
+        }
+    }
+    for (d, s) in tail.iter_mut().zip(rest) {
+        *d = table[usize::from(*s)];
+    }
+}

@@ -1,0 +1,189 @@
+//! The instruction-set layer: one narrow vocabulary, one token per level.
+//!
+//! A *level* is an instruction set that the kernels can use. Each level has a zero-sized token whose
+//! construction proves that the CPU has the features; holding the token makes every verb of [`Isa`]
+//! safe to call. Kernels are written once, generic over [`Isa`], and entered through [`Level::run`],
+//! which compiles them inside a function that carries the level's features.
+//!
+//! Every verb gives the same bits on every level. [`scalar`] is the definition.
+//!
+//! Methods are `inline(always)`: a verb left out of line runs 40 times slower, because its vectors
+//! then travel through memory.
+
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512vnni;
+mod level;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_dot;
+mod scalar;
+mod token;
+
+pub use level::{Level, level};
+
+use crate::scratch::Scratch;
+
+/// Lanes of every vector of the vocabulary.
+pub const LANES: usize = 16;
+
+/// Rows of the largest tile.
+pub const TILE_ROWS: usize = 6;
+
+/// Blocks (of 16 channels) of the widest panel.
+pub const PANEL_BLOCKS: usize = 4;
+
+/// 16 output channels x 4 consecutive inputs: element `4 * channel + k`. One cache line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C, align(64))]
+pub struct Block(pub [i8; 64]);
+
+/// Accumulators of one tile, `[row][block][lane]`. Lives in L1 between the tile and its epilogue.
+pub type Tile = [[[i32; LANES]; PANEL_BLOCKS]; TILE_ROWS];
+
+/// A panel of packed weights: up to [`PANEL_BLOCKS`] blocks side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct Panel<'a> {
+    /// `taps * ceil(c / 4)` steps of `width` blocks.
+    pub blocks: &'a [Block],
+    /// Sum of each channel's weights, `width` entries.
+    pub sums: &'a [[i32; LANES]],
+    /// Blocks side by side, `1..=PANEL_BLOCKS`.
+    pub width: usize,
+    /// Whether a weight is -128, whose negation does not fit a byte.
+    pub has_minimum: bool,
+}
+
+/// The vocabulary: what the algorithms of this crate need of 16 lanes, and no more.
+///
+/// `I` holds 16 `i32`, `F` holds 16 `f32`, in however many registers the level needs.
+pub trait Isa: Copy + Send + Sync + 'static {
+    /// The level this token stands for.
+    const LEVEL: Level;
+    /// Element of a staged activation row (see [`Isa::in_place`]).
+    type Act: Copy + Default + Send + Sync + 'static;
+    /// 16 x i32.
+    type I: Copy;
+    /// 16 x f32.
+    type F: Copy;
+
+    /// All lanes `v`.
+    fn i_splat(self, v: i32) -> Self::I;
+    /// Lanes from memory.
+    fn i_load(self, v: &[i32; LANES]) -> Self::I;
+    /// Lanes to memory.
+    fn i_store(self, v: Self::I, to: &mut [i32; LANES]);
+    /// Wrapping sum.
+    fn i_add(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Wrapping difference.
+    fn i_sub(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Low 32 bits of the product.
+    fn i_mul(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Smaller lane.
+    fn i_min(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Larger lane.
+    fn i_max(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Widened bytes.
+    fn i_from_u8(self, v: &[u8; LANES]) -> Self::I;
+    /// Widened signed bytes.
+    fn i_from_i8(self, v: &[i8; LANES]) -> Self::I;
+    /// Bytes, each lane clamped to `0..=255`.
+    fn i_to_u8(self, v: Self::I) -> [u8; LANES];
+    /// Signed bytes, each lane clamped to `-128..=127`.
+    fn i_to_i8(self, v: Self::I) -> [i8; LANES];
+    /// `2^n` for `n` in `-127..=128`; the ends give 0 and infinity.
+    fn i_exp2(self, n: Self::I) -> Self::F;
+
+    /// All lanes `v`.
+    fn f_splat(self, v: f32) -> Self::F;
+    /// Lanes from memory.
+    fn f_load(self, v: &[f32; LANES]) -> Self::F;
+    /// Lanes to memory.
+    fn f_store(self, v: Self::F, to: &mut [f32; LANES]);
+    /// Sum.
+    fn f_add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Difference.
+    fn f_sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Product.
+    fn f_mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Quotient, correctly rounded.
+    fn f_div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, rounded once.
+    fn f_fma(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// Square root, correctly rounded.
+    fn f_sqrt(self, a: Self::F) -> Self::F;
+    /// `a < b ? a : b`: `b` where either is NaN.
+    fn f_min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a > b ? a : b`: `b` where either is NaN.
+    fn f_max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Sign bit cleared.
+    fn f_abs(self, a: Self::F) -> Self::F;
+    /// Magnitude of `a`, sign of `s`.
+    fn f_copysign(self, a: Self::F, s: Self::F) -> Self::F;
+    /// Nearest integral value, ties to even.
+    fn f_round(self, a: Self::F) -> Self::F;
+    /// `a < b ? x : y`, false where either is NaN.
+    fn f_select_lt(self, a: Self::F, b: Self::F, x: Self::F, y: Self::F) -> Self::F;
+    /// NaN lanes become zero.
+    fn f_nan_to_zero(self, a: Self::F) -> Self::F;
+    /// The same 32 bits read as integers.
+    fn f_bits(self, a: Self::F) -> Self::I;
+    /// Converted to float, ties to even.
+    fn f_from_i(self, a: Self::I) -> Self::F;
+    /// Converted to integer, ties to even. The value must lie within `-2^31 ..= 2^31 - 128`.
+    fn f_to_i(self, a: Self::F) -> Self::I;
+
+    /// The row itself when this level's tile reads bytes in place; `None` when it wants them widened
+    /// by [`Isa::stage`] first.
+    fn in_place(row: &[u8]) -> Option<&[Self::Act]>;
+    /// Widens `row` into `to`, whose length is that of `row` rounded up to 4; the rest becomes zero.
+    fn stage(self, row: &[u8], to: &mut [Self::Act]);
+    /// This level's staging room inside the thread's scratch memory.
+    fn staging(scratch: &mut Scratch) -> &mut Vec<Self::Act>;
+
+    /// `acc[m][b][j] = sum over taps t and inputs k of rows[t * m_rows + m][k] * weight`, exact.
+    ///
+    /// `rows` holds `taps * m_rows` slices of equal length `c`; the panel has
+    /// `taps * ceil(c / 4)` steps. `m_rows` is `1..=TILE_ROWS`.
+    fn tile(self, m_rows: usize, rows: &[&[Self::Act]], panel: Panel<'_>, acc: &mut Tile);
+
+    /// `dst[i] = table[src[i]]`.
+    fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]);
+}
+
+/// A computation that can be compiled for every level: a struct of its arguments.
+pub trait Kernel {
+    /// What it returns.
+    type Output;
+    /// The computation. Mark it `#[inline(always)]`.
+    fn run<I: Isa>(self, isa: I) -> Self::Output;
+}
+
+/// Steps of the panel, after checking that rows and panel describe one product.
+///
+/// Every tile calls it first: it is what makes the unchecked reads that follow sound.
+#[inline(always)]
+fn checked_steps<A>(m_rows: usize, rows: &[&[A]], panel: Panel<'_>) -> usize {
+    assert!((1..=TILE_ROWS).contains(&m_rows), "tile: {m_rows} rows, 1 to {TILE_ROWS} fit");
+    assert!((1..=PANEL_BLOCKS).contains(&panel.width), "tile: panel of {} blocks", panel.width);
+    assert!(rows.len().is_multiple_of(m_rows), "tile: {} slices for {m_rows} rows", rows.len());
+    assert!(
+        panel.sums.len() == panel.width,
+        "tile: {} sums, {} blocks",
+        panel.sums.len(),
+        panel.width
+    );
+    let taps = rows.len() / m_rows;
+    let c = rows.first().map_or(0, |r| r.len());
+    assert!(rows.iter().all(|r| r.len() == c), "tile: rows of unequal length");
+    let steps = c.div_ceil(4);
+    assert!(
+        panel.blocks.len() == taps * steps * panel.width,
+        "tile: panel of {} blocks, {taps} taps of {steps} steps need {}",
+        panel.blocks.len(),
+        taps * steps * panel.width
+    );
+    steps
+}

@@ -1,0 +1,19 @@
+//! Exact int8 kernels.
+
+pub mod activation;
+pub mod conv;
+pub mod error;
+pub mod gemm;
+#[expect(unsafe_code, reason = "the one place of CPU instructions; see isa/mod.rs")]
+pub mod isa;
+pub mod linear;
+pub mod pack;
+pub mod parallel;
+pub mod qparams;
+pub mod quantize;
+#[doc(hidden)]
+pub mod reference;
+pub mod requant;
+pub mod rnn;
+pub mod scratch;
+pub mod table;

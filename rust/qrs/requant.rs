@@ -1,0 +1,236 @@
+//! From 32-bit sums to stored bytes: what follows every product of a statically quantized layer.
+//!
+//! A [`Plan`] holds, per output channel, everything that depends on the parameters of the layer, its
+//! input and its output. It is computed once per combination, not per call:
+//!
+//! ```text
+//! acc = sum of q_x * q_w + start[j] - row_sum * z_w[j]
+//! q   = clamp(z_y + rne((f32(acc) + bias[j]) * multiplier[j]))
+//! start[j]      = -z_x * (sum of q_w - K * z_w[j])            plus the integer bias of qnnpack
+//! bias[j]       = b / (s_x * s_w[j])                          profiles qrs and fbgemm
+//! multiplier[j] = (s_x * s_w[j]) / s_y
+//! ```
+//!
+//! Every operation on reals is one f32 operation, in PyTorch 1.8.1's order, so its integers are
+//! reproduced. Clamping happens before rounding: the bounds are integers, so the result is the same
+//! and the conversion cannot overflow.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result, same};
+use crate::isa::{Isa, LANES};
+use crate::pack::by_blocks;
+use crate::qparams::{Engine, QParams, Span};
+
+/// Per-channel facts of a layer that its plans are made from.
+#[derive(Clone, Debug)]
+pub struct Channels {
+    /// Weight scales: one, or one per channel.
+    pub scales: Vec<f32>,
+    /// Weight zero points, one per channel; none when all are zero.
+    pub zero_points: Vec<i32>,
+    /// Float bias, one per channel.
+    pub bias: Vec<f32>,
+}
+
+/// What is known of the layer's input and output.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Static {
+    /// Numeric profile.
+    pub engine: Engine,
+    /// Parameters of the input.
+    pub input: QParams,
+    /// Parameters of the output.
+    pub output: QParams,
+    /// Stored range of the output: narrower than the type's for a fused clamp.
+    pub span: Span,
+}
+
+/// See the [module](self).
+#[derive(Clone, Debug)]
+pub struct Plan {
+    start: Vec<[i32; LANES]>,
+    bias: Vec<[f32; LANES]>,
+    multiplier: Vec<[f32; LANES]>,
+    /// Weight zero points, where any is not zero: the caller must give row sums.
+    zero_points: Option<Vec<[i32; LANES]>>,
+    zero_point: i32,
+    low: f32,
+    high: f32,
+}
+
+/// A value computed once for the latest [`Static`] and shared by later calls.
+#[derive(Debug)]
+pub struct Cached<T>(Mutex<Option<(Static, Arc<T>)>>);
+
+impl<T> Default for Cached<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+/// A copy computes its own.
+impl<T> Clone for Cached<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl<T> Cached<T> {
+    /// The value for `how`: the kept one, or what `make` gives.
+    pub fn get(&self, how: Static, make: impl FnOnce() -> Result<T>) -> Result<Arc<T>> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, value)) = &*slot
+            && *known == how
+        {
+            return Ok(Arc::clone(value));
+        }
+        let value = Arc::new(make()?);
+        *slot = Some((how, Arc::clone(&value)));
+        Ok(value)
+    }
+}
+
+impl Channels {
+    /// Checks the counts against `n` channels. Zero points that are all zero are dropped.
+    pub fn new(
+        op: &'static str,
+        n: usize,
+        scales: &[f32],
+        zero_points: Option<&[i32]>,
+        bias: Option<&[f32]>,
+    ) -> Result<Self> {
+        if scales.len() != 1 {
+            same(op, "number of weight scales", scales.len(), n)?;
+        }
+        same(op, "number of biases", bias.map_or(n, <[f32]>::len), n)?;
+        let zero_points = zero_points.unwrap_or_default();
+        if !zero_points.is_empty() {
+            same(op, "number of weight zero points", zero_points.len(), n)?;
+        }
+        let affine = zero_points.iter().any(|&z| z != 0);
+        Ok(Self {
+            scales: scales.to_vec(),
+            zero_points: if affine { zero_points.to_vec() } else { Vec::new() },
+            bias: bias.map_or_else(|| vec![0.0; n], <[f32]>::to_vec),
+        })
+    }
+
+    /// The facts of the channels `range`.
+    #[must_use]
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        let some = |all: &[i32]| all.get(range.clone()).map_or_else(Vec::new, <[i32]>::to_vec);
+        Self {
+            scales: match self.scales.len() {
+                1 => self.scales.clone(),
+                _ => self.scales[range.clone()].to_vec(),
+            },
+            zero_points: some(&self.zero_points),
+            bias: self.bias[range].to_vec(),
+        }
+    }
+
+    /// The scale of channel `j`.
+    #[must_use]
+    pub fn scale(&self, j: usize) -> f32 {
+        if self.scales.len() == 1 { self.scales[0] } else { self.scales[j] }
+    }
+
+    /// The zero point of channel `j`.
+    #[must_use]
+    pub fn zero_point(&self, j: usize) -> i32 {
+        self.zero_points.get(j).copied().unwrap_or(0)
+    }
+}
+
+impl Plan {
+    /// A plan for channels whose weights sum to `sums` over `k` products.
+    ///
+    /// # Errors
+    /// If a multiplier is not a positive finite number: the scales do not fit each other.
+    pub fn new(
+        op: &'static str,
+        channels: &Channels,
+        sums: &[i32],
+        k: usize,
+        how: Static,
+    ) -> Result<Self> {
+        let n = sums.len();
+        let Static { engine, input, output, span } = how;
+        let (mut start, mut bias, mut multiplier) = (vec![0; n], vec![0.0; n], vec![0.0; n]);
+        for j in 0..n {
+            let weight_scale = channels.scale(j);
+            let product = input.scale * weight_scale;
+            let b = channels.bias[j];
+            let real_sum = sums[j].wrapping_sub((k as i32).wrapping_mul(channels.zero_point(j)));
+            start[j] = input.zero_point.wrapping_mul(real_sum).wrapping_neg();
+            if engine == Engine::Qnnpack {
+                start[j] = start[j].wrapping_add((b * (1.0 / product)).round_ties_even() as i32);
+                multiplier[j] = (weight_scale * input.scale) * (1.0 / output.scale);
+            } else {
+                bias[j] =
+                    if channels.scales.len() == 1 { b * (1.0 / product) } else { b / product };
+                multiplier[j] = product / output.scale;
+            }
+            if !(multiplier[j] > 0.0 && multiplier[j].is_finite() && bias[j].is_finite()) {
+                let message = format!(
+                    "channel {j} has input scale {}, weight scale {weight_scale}, bias {b} and output \
+                     scale {}: their ratio does not fit a float; calibrate again",
+                    input.scale, output.scale
+                );
+                return Err(Error::Value { op, message });
+            }
+        }
+        let zero_points =
+            (!channels.zero_points.is_empty()).then(|| by_blocks(&channels.zero_points, 0));
+        Ok(Self {
+            start: by_blocks(&start, 0),
+            bias: by_blocks(&bias, 0.0),
+            multiplier: by_blocks(&multiplier, 0.0),
+            zero_points,
+            zero_point: output.zero_point,
+            low: (span.min - output.zero_point) as f32,
+            high: (span.max - output.zero_point) as f32,
+        })
+    }
+
+    /// Whether [`Plan::finish`] needs the sum of each row's bytes.
+    #[must_use]
+    #[inline(always)]
+    pub fn needs_row_sums(&self) -> bool {
+        self.zero_points.is_some()
+    }
+
+    /// Stored bytes of the 16 channels of block `block`, from their sums.
+    #[inline(always)]
+    pub fn finish<I: Isa>(&self, isa: I, block: usize, sums: I::I, row_sum: i32) -> [u8; LANES] {
+        let mut acc = isa.i_add(sums, isa.i_load(&self.start[block]));
+        if let Some(zero_points) = &self.zero_points {
+            let by_row = isa.i_mul(isa.i_splat(row_sum), isa.i_load(&zero_points[block]));
+            acc = isa.i_sub(acc, by_row);
+        }
+        let v = isa.f_add(isa.f_from_i(acc), isa.f_load(&self.bias[block]));
+        let v = isa.f_mul(v, isa.f_load(&self.multiplier[block]));
+        let v = isa.f_min(isa.f_max(v, isa.f_splat(self.low)), isa.f_splat(self.high));
+        isa.i_to_u8(isa.i_add(isa.f_to_i(v), isa.i_splat(self.zero_point)))
+    }
+    /// [`Plan::finish`] of blocks `first..`, written to the front of `out`.
+    #[inline(always)]
+    pub fn store<I: Isa>(
+        &self,
+        isa: I,
+        first: usize,
+        sums: &[[i32; LANES]],
+        row_sum: i32,
+        out: &mut [u8],
+    ) {
+        let (whole, rest) = out.as_chunks_mut::<LANES>();
+        for (b, sums) in sums.iter().enumerate() {
+            let bytes = self.finish(isa, first + b, isa.i_load(sums), row_sum);
+            match whole.get_mut(b) {
+                Some(to) => *to = bytes,
+                None => rest.copy_from_slice(&bytes[..rest.len()]),
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Integer weights of a recurrent layer: rows are quantized, multiplied exactly and scaled back.
+
+use std::ops::Range;
+
+use super::matrix::{Matrix, Measured, Sink, Staged};
+use crate::error::{Error, Result, same};
+use crate::gemm::{Dense, Epilogue, gemm};
+use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS};
+use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights, by_blocks};
+use crate::qparams::{Engine, QParams, Span};
+use crate::quantize::{min_max, quantize_u8};
+use crate::scratch::{QuantizedRow, Scratch};
+
+/// Quantized weights of one product, `[n][k]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Int8Weights<'a> {
+    /// Stored integers.
+    pub values: &'a [i8],
+    /// One scale, or one per output.
+    pub scales: &'a [f32],
+    /// None, one, or one per output; none stands for zero.
+    pub zero_points: &'a [i32],
+    /// One per output.
+    pub bias: Option<&'a [f32]>,
+}
+
+/// [`Int8Weights`], packed.
+#[derive(Clone, Debug)]
+pub struct Int8 {
+    weights: PackedWeights,
+    scales: Vec<[f32; LANES]>,
+    /// Where any is not zero.
+    zero_points: Option<Vec<[i32; LANES]>>,
+    bias: Vec<[f32; LANES]>,
+}
+
+/// The range of the bytes that rows are quantized to: PyTorch's recurrent layers always reduce it.
+fn span(engine: Engine) -> Span {
+    engine.dynamic_span(true)
+}
+
+impl Matrix for Int8 {
+    type Plain<'a> = Int8Weights<'a>;
+
+    fn pack(
+        op: &'static str,
+        plain: Int8Weights<'_>,
+        (n, k): (usize, usize),
+        channels: &[Option<usize>],
+        width: usize,
+    ) -> Result<Self> {
+        let Int8Weights { values, scales, zero_points, bias } = plain;
+        same(op, "number of weights", values.len(), n * k)?;
+        if scales.len() != 1 {
+            same(op, "number of weight scales", scales.len(), n)?;
+        }
+        if zero_points.len() > 1 {
+            same(op, "number of weight zero points", zero_points.len(), n)?;
+        }
+        same(op, "number of biases", bias.map_or(n, <[f32]>::len), n)?;
+        let affine = zero_points.iter().any(|&z| z != 0);
+        if affine && k > MAX_DEPTH_AFFINE {
+            return Err(Error::TooDeep { op, k, limit: MAX_DEPTH_AFFINE });
+        }
+        Ok(Self {
+            weights: PackedWeights::with_channels(values, n, channels, 1, k, width)?,
+            scales: of_channels(scales, channels),
+            zero_points: affine.then(|| of_channels(zero_points, channels)),
+            bias: of_channels(bias.unwrap_or(&[0.0]), channels),
+        })
+    }
+
+    fn k(&self) -> usize {
+        self.weights.c()
+    }
+
+    fn bytes(&self) -> usize {
+        self.weights.bytes()
+    }
+
+    fn nanoseconds(&self, level: Level, rows: usize) -> usize {
+        self.weights.products(rows) / level.products_per_nanosecond() + self.weights.bytes() / 60
+    }
+
+    fn enter<K: Kernel>(level: Level, engine: Engine, kernel: K) -> K::Output {
+        match span(engine).max <= 127 {
+            true => level.run_seven_bit(kernel),
+            false => level.run(kernel),
+        }
+    }
+
+    #[inline(always)]
+    fn measure<I: Isa>(&self, isa: I, engine: Engine, x: &[f32]) -> Measured<Option<QParams>> {
+        if engine.quantizes_rows() {
+            return Ok(None);
+        }
+        let (min, max, finite) = min_max(isa, x);
+        if finite {
+            return Ok(Some(QParams::dynamic(min, max, span(engine))));
+        }
+        let at = x.iter().position(|v| !v.is_finite()).unwrap_or(0);
+        Err(at / self.k().max(1))
+    }
+
+    #[inline(always)]
+    fn stage<'x, I: Isa>(
+        &self,
+        isa: I,
+        engine: Engine,
+        whole: Option<QParams>,
+        rows: impl ExactSizeIterator<Item = &'x [f32]> + Clone,
+        to: &mut Staged,
+    ) -> Measured<()> {
+        let k = self.k();
+        to.rows = rows.len();
+        let bytes = &mut to.quantized.bytes;
+        if bytes.len() < to.rows * k {
+            bytes.resize(to.rows * k, 0);
+        }
+        let mut whole = whole;
+        if whole.is_none() && !engine.quantizes_rows() {
+            let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+            for (i, row) in rows.clone().enumerate() {
+                let (min, max, finite) = min_max(isa, row);
+                if !finite {
+                    return Err(i);
+                }
+                (low, high) = (low.min(min), high.max(max));
+            }
+            whole = Some(QParams::dynamic(low, high, span(engine)));
+        }
+        to.quantized.rows.clear();
+        for (i, row) in rows.enumerate() {
+            let params = match whole {
+                Some(params) => params,
+                None => {
+                    let (min, max, finite) = min_max(isa, row);
+                    if !finite {
+                        return Err(i);
+                    }
+                    QParams::dynamic(min, max, span(engine))
+                }
+            };
+            let bytes = &mut bytes[i * k..][..k];
+            quantize_u8(isa, row, params.quantizer(span(engine), engine.dynamic_rounding()), bytes);
+            let sum = match self.zero_points {
+                Some(_) => bytes.iter().map(|&b| i32::from(b)).sum(),
+                None => 0,
+            };
+            to.quantized.rows.push(QuantizedRow { params, sum });
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn multiply<I: Isa, S: Sink>(
+        &self,
+        isa: I,
+        engine: Engine,
+        staged: &Staged,
+        panels: Range<usize>,
+        scratch: &mut Scratch,
+        sink: &mut S,
+    ) {
+        let data = Dense { data: &staged.quantized.bytes, k: self.k() };
+        let mut scale = ScaleBack { matrix: self, engine, rows: &staged.quantized.rows, sink };
+        let staging = I::staging(scratch);
+        gemm(isa, &data, 0..staged.rows, &self.weights, panels, staging, &mut scale);
+    }
+}
+
+/// `values`, one for all channels or one each, by packed blocks.
+fn of_channels<T: Copy + Default>(values: &[T], channels: &[Option<usize>]) -> Vec<[T; LANES]> {
+    let value = |channel: usize| if values.len() == 1 { values[0] } else { values[channel] };
+    let packed: Vec<T> = channels.iter().map(|c| c.map_or(T::default(), value)).collect();
+    by_blocks(&packed, T::default())
+}
+
+/// Turns sums into reals and passes them on.
+struct ScaleBack<'a, S> {
+    matrix: &'a Int8,
+    engine: Engine,
+    rows: &'a [QuantizedRow],
+    sink: &'a mut S,
+}
+
+impl<S: Sink> Epilogue for ScaleBack<'_, S> {
+    #[inline(always)]
+    fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
+        let QuantizedRow { params, sum } = self.rows[row];
+        let scale = isa.f_splat(params.scale);
+        let zero_point = isa.i_splat(params.zero_point);
+        let first = panel * self.matrix.weights.width();
+        let mut gates = [isa.f_splat(0.0); PANEL_BLOCKS];
+        for (b, gate) in gates.iter_mut().enumerate().take(sums.len()) {
+            let at = first + b;
+            let correction = isa.i_mul(zero_point, isa.i_load(&self.matrix.weights.sums()[at]));
+            let mut acc = isa.i_sub(isa.i_load(&sums[b]), correction);
+            if let Some(zero_points) = &self.matrix.zero_points {
+                let a = sum.wrapping_sub((self.matrix.k() as i32).wrapping_mul(params.zero_point));
+                let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&zero_points[at]));
+                acc = isa.i_sub(acc, by_row);
+            }
+            let multiplier = isa.f_mul(scale, isa.f_load(&self.matrix.scales[at]));
+            let bias = isa.f_load(&self.matrix.bias[at]);
+            let acc = isa.f_from_i(acc);
+            *gate = match self.engine.fuses_bias() {
+                true => isa.f_fma(acc, multiplier, bias),
+                false => isa.f_add(isa.f_mul(acc, multiplier), bias),
+            };
+        }
+        self.sink.take(isa, row, panel, gates);
+    }
+}

@@ -1,0 +1,217 @@
+//! Which row of a matrix holds which step of which sample.
+
+use std::ops::Range;
+
+use crate::error::{Error, Result, same};
+
+/// How a sequence lies in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Steps<'a> {
+    /// `[steps][batch][features]`.
+    TimeMajor {
+        /// Steps of every sample.
+        steps: usize,
+        /// Samples.
+        batch: usize,
+    },
+    /// `[batch][steps][features]`.
+    BatchMajor {
+        /// Steps of every sample.
+        steps: usize,
+        /// Samples.
+        batch: usize,
+    },
+    /// Step after step of samples sorted by falling length: entry `t` counts the samples that have a
+    /// step `t`. What PyTorch calls a packed sequence.
+    Packed(&'a [usize]),
+}
+
+/// The rows of a sequence in the order in which a layer takes its steps.
+#[derive(Clone, Debug)]
+pub struct Order {
+    steps: usize,
+    batch: usize,
+    reverse: bool,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    TimeMajor,
+    BatchMajor,
+    /// Row of the first sample of every step, then the number of rows.
+    Packed(Vec<usize>),
+    /// Two slots of `batch` rows, used in turn.
+    Ring,
+}
+
+impl Order {
+    /// The order of `steps`, from the last step to the first if `reverse`.
+    ///
+    /// # Errors
+    /// If the batch sizes of a packed sequence grow or reach zero.
+    pub fn new(op: &'static str, steps: Steps<'_>, reverse: bool) -> Result<Self> {
+        let (steps, batch, place) = match steps {
+            Steps::TimeMajor { steps, batch } => (steps, batch, Place::TimeMajor),
+            Steps::BatchMajor { steps, batch } => (steps, batch, Place::BatchMajor),
+            Steps::Packed(sizes) => {
+                if sizes.contains(&0) || !sizes.is_sorted_by(|a, b| a >= b) {
+                    let message = format!(
+                        "batch sizes are {sizes:?}, expected positive and never growing numbers; \
+                         sort the samples by falling length"
+                    );
+                    return Err(Error::Value { op, message });
+                }
+                let mut offsets = vec![0; sizes.len() + 1];
+                for (t, size) in sizes.iter().enumerate() {
+                    offsets[t + 1] = offsets[t] + size;
+                }
+                (sizes.len(), sizes.first().copied().unwrap_or(0), Place::Packed(offsets))
+            }
+        };
+        Ok(Self { steps, batch, reverse, place })
+    }
+
+    /// Two slots that `self.steps()` steps use in turn: working memory of the same steps.
+    #[must_use]
+    pub fn ring(&self) -> Self {
+        Self { place: Place::Ring, ..self.clone() }
+    }
+
+    /// Number of steps.
+    #[must_use]
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Samples of the widest step.
+    #[must_use]
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
+    /// Rows of the matrix.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        match &self.place {
+            Place::TimeMajor | Place::BatchMajor => self.steps * self.batch,
+            Place::Packed(offsets) => offsets.last().copied().unwrap_or(0),
+            Place::Ring => 2 * self.batch,
+        }
+    }
+
+    /// Samples of the step taken `done` steps after the first.
+    #[inline(always)]
+    #[must_use]
+    pub fn samples(&self, done: usize) -> usize {
+        match &self.place {
+            Place::Packed(offsets) => {
+                let t = self.time(done);
+                offsets[t + 1] - offsets[t]
+            }
+            _ => self.batch,
+        }
+    }
+
+    /// Row of `sample` in the step taken `done` steps after the first; `None` if there is no such
+    /// step or it lacks the sample. Below [`Order::rows`], and never a row of a neighbouring step.
+    #[inline(always)]
+    #[must_use]
+    pub fn row(&self, done: usize, sample: usize) -> Option<usize> {
+        if done >= self.steps || sample >= self.batch {
+            return None;
+        }
+        let t = self.time(done);
+        match &self.place {
+            Place::TimeMajor => Some(t * self.batch + sample),
+            Place::BatchMajor => Some(sample * self.steps + t),
+            Place::Packed(offsets) => {
+                let row = offsets[t] + sample;
+                (row < offsets[t + 1]).then_some(row)
+            }
+            Place::Ring => Some(done % 2 * self.batch + sample),
+        }
+    }
+
+    /// Steps taken when `sample` has its final state: all, unless it ends earlier.
+    #[must_use]
+    pub fn last(&self, sample: usize) -> usize {
+        (0..self.steps).rev().find(|&done| self.row(done, sample).is_some()).unwrap_or(0)
+    }
+
+    /// The steps from `start` on whose rows number at most `fit`, at least one step.
+    #[must_use]
+    pub fn block(&self, start: usize, fit: usize) -> Range<usize> {
+        let mut rows = self.samples(start);
+        let mut end = start + 1;
+        while end < self.steps && rows + self.samples(end) <= fit {
+            rows += self.samples(end);
+            end += 1;
+        }
+        start..end
+    }
+
+    /// `Ok` if `values` holds `columns` values a row.
+    pub fn fits(
+        &self,
+        op: &'static str,
+        what: &'static str,
+        values: usize,
+        columns: usize,
+    ) -> Result<()> {
+        same(op, what, values, self.rows() * columns)
+    }
+
+    #[inline(always)]
+    fn time(&self, done: usize) -> usize {
+        if self.reverse { self.steps - 1 - done } else { done }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_order_visits_every_row_once() {
+        let packed = [4, 3, 3, 1];
+        let all = [
+            Steps::TimeMajor { steps: 5, batch: 3 },
+            Steps::BatchMajor { steps: 5, batch: 3 },
+            Steps::Packed(&packed),
+        ];
+        for steps in all {
+            for reverse in [false, true] {
+                let order = Order::new("test", steps, reverse).expect("sorted");
+                let mut rows: Vec<_> = (0..order.steps())
+                    .flat_map(|s| (0..order.batch()).filter_map(move |b| Some((s, b))))
+                    .filter_map(|(s, b)| order.row(s, b))
+                    .collect();
+                rows.sort_unstable();
+                assert_eq!(rows, (0..order.rows()).collect::<Vec<_>>(), "{steps:?} {reverse}");
+            }
+        }
+    }
+
+    #[test]
+    fn blocks_hold_as_many_whole_steps_as_fit() {
+        let order = Order::new("test", Steps::Packed(&[4, 3, 3, 1]), false).expect("sorted");
+        assert_eq!(order.block(0, 9), 0..2);
+        assert_eq!(order.block(2, 9), 2..4);
+        assert_eq!(order.block(0, 1), 0..1);
+    }
+
+    #[test]
+    fn a_sample_ends_with_its_last_step() {
+        let order =
+            |reverse| Order::new("test", Steps::Packed(&[2, 1, 1]), reverse).expect("sorted");
+        assert_eq!((order(false).last(0), order(false).last(1)), (2, 0));
+        assert_eq!((order(true).last(0), order(true).last(1)), (2, 2));
+    }
+
+    #[test]
+    fn growing_batch_sizes_are_refused() {
+        assert!(Order::new("test", Steps::Packed(&[1, 2]), false).is_err());
+        assert!(Order::new("test", Steps::Packed(&[1, 0]), false).is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! Statically quantized convolutions and linear layers.
+
+use qrs::conv::{Conv, Geometry};
+use qrs::isa::Level;
+use qrs::linear::Linear;
+use qrs::parallel::set_num_threads;
+use qrs::qparams::{Engine, QParams, Span};
+use qrs::reference;
+use qrs::requant::{Channels, Static};
+
+use super::{Hash, Rng, same};
+
+/// Random parameters of a layer with outputs spread over the whole byte range.
+fn layer(rng: &mut Rng, n: usize, k: usize, kind: usize) -> (Channels, Static) {
+    let spread = 30.0 * (k as f32).sqrt();
+    let scales = rng.floats(if kind == 0 { 1 } else { n }, 0.002, 0.02);
+    let channels = Channels {
+        bias: rng.floats(n, -1.0, 1.0),
+        zero_points: if kind == 2 { rng.vec(n, |rng| rng.int(-20, 20)) } else { Vec::new() },
+        scales,
+    };
+    let engine = Engine::ALL[(rng.bits() % 3) as usize];
+    let input = QParams { scale: rng.float(0.01, 0.05), zero_point: rng.int(0, 255) };
+    let output = QParams { scale: input.scale * 0.01 * spread, zero_point: rng.int(0, 255) };
+    let min = if rng.bits() % 2 == 0 { 0 } else { output.zero_point };
+    (channels, Static { engine, input, output, span: Span { min, max: 255 } })
+}
+
+/// Linear layers, every profile and kind of weights.
+pub fn linear(level: Level) -> u64 {
+    let mut hash = Hash::default();
+    let mut rng = Rng(5);
+    let shapes = [(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (13, 130, 64), (7, 48, 5)];
+    for (m, n, k) in shapes {
+        for kind in 0..3 {
+            let (channels, how) = layer(&mut rng, n, k, kind);
+            let w: Vec<i8> = rng.vec(n * k, |rng| rng.bits() as i8);
+            let x = rng.bytes(m * k);
+            let Channels { scales, zero_points, bias } = &channels;
+            let points = (!zero_points.is_empty()).then_some(&zero_points[..]);
+            let built = Linear::new(&w, (n, k), scales, points, Some(bias)).expect("shapes agree");
+            let mut got = vec![0; m * n];
+            built.quantized(level, how, m, &x, &mut got).expect("shapes agree");
+            let wanted = reference::conv::linear(&w, k, &channels, how, &x);
+            same(&mut hash, "linear", level, format!("{m}x{n}x{k} kind {kind} {how:?}"), &got, &wanted);
+        }
+    }
+    hash.0
+}
+
+/// A geometry with the same value in the dimensions that are not 1.
+fn geometry(kernel: [usize; 3], stride: usize, padding: usize, dilation: usize, groups: usize) -> Geometry {
+    let each = |v, one| kernel.map(|k| if k == 1 { one } else { v });
+    Geometry {
+        kernel,
+        stride: each(stride, 1),
+        padding: each(padding, 0),
+        dilation: each(dilation, 1),
+        groups,
+    }
+}
+
+/// `(batch, input, channels in and out, geometry)` of every kind of convolution.
+pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
+    vec![
+        (1, [1, 1, 1], (1, 1), geometry([1, 1, 1], 1, 0, 1, 1)),
+        (2, [1, 5, 7], (16, 64), geometry([1, 1, 1], 1, 0, 1, 1)),
+        (1, [1, 7, 7], (3, 17), geometry([1, 3, 3], 2, 1, 1, 1)),
+        (2, [1, 9, 8], (5, 70), geometry([1, 3, 3], 1, 1, 1, 1)),
+        (1, [1, 10, 10], (8, 16), geometry([1, 3, 3], 1, 2, 2, 1)),
+        (1, [1, 12, 11], (3, 8), geometry([1, 7, 7], 2, 3, 1, 1)),
+        (3, [1, 1, 20], (6, 10), geometry([1, 1, 5], 1, 2, 1, 1)),
+        (2, [4, 5, 6], (4, 9), geometry([3, 3, 3], 1, 1, 1, 1)),
+        (1, [3, 6, 5], (2, 33), geometry([2, 3, 2], 2, 1, 1, 1)),
+        (1, [1, 6, 6], (32, 48), geometry([1, 3, 3], 1, 1, 1, 2)),
+        (2, [1, 8, 9], (16, 16), geometry([1, 3, 3], 1, 1, 1, 4)),
+        (1, [1, 8, 8], (12, 24), geometry([1, 3, 3], 2, 1, 1, 12)),
+        (1, [1, 9, 9], (35, 35), geometry([1, 3, 3], 1, 1, 1, 35)),
+        (1, [1, 9, 9], (64, 64), geometry([1, 5, 5], 2, 2, 1, 64)),
+    ]
+}
+
+/// Convolutions of every kind, with every kind of weights.
+pub fn quantized(level: Level) -> u64 {
+    let mut hash = Hash::default();
+    let mut rng = Rng(6);
+    for (batch, input, (inputs, outputs), geometry) in shapes() {
+        for kind in 0..3 {
+            let c = inputs / geometry.groups;
+            let k = geometry.taps() * c;
+            let (channels, how) = layer(&mut rng, outputs, k, kind);
+            let w: Vec<i8> = rng.vec(outputs * k, |rng| rng.bits() as i8);
+            let x = rng.bytes(batch * input.iter().product::<usize>() * inputs);
+            let Channels { scales, zero_points, bias } = &channels;
+            let points = (!zero_points.is_empty()).then_some(&zero_points[..]);
+            let built = Conv::new(&w, (inputs, outputs), geometry, scales, points, Some(bias));
+            let built = built.expect("shapes agree");
+            let output = built.output(input).expect("the kernel fits");
+            let wanted = reference::conv::conv(
+                &w,
+                (inputs, outputs),
+                geometry,
+                &channels,
+                how,
+                (batch, input, output),
+                &x,
+            );
+            for threads in [1, 3] {
+                set_num_threads(threads).expect("a small number");
+                let mut got = vec![0; wanted.len()];
+                built.quantized(level, how, (batch, input), &x, &mut got).expect("shapes agree");
+                let what = format!("{input:?} x {inputs}->{outputs} {geometry:?} kind {kind}, {threads} threads");
+                same(&mut hash, "conv", level, what, &got, &wanted);
+            }
+        }
+    }
+    set_num_threads(1).expect("one thread");
+    hash.0
+}

@@ -1,0 +1,17 @@
+//! Every operation on every instruction set of this CPU, against plain code.
+
+mod cases;
+mod conv;
+mod linear;
+mod quantize;
+mod rnn;
+
+use qrs::isa::Level;
+
+/// Runs a case on every level; all must compute the same bits.
+#[track_caller]
+fn on_every_level(case: fn(Level) -> u64) {
+    let hashes: Vec<_> =
+        Level::available().into_iter().map(|level| (level.name(), case(level))).collect();
+    assert!(hashes.iter().all(|(_, hash)| *hash == hashes[0].1), "levels differ: {hashes:x?}");
+}

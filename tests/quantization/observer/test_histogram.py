@@ -1,0 +1,126 @@
+"""HistogramObserver: counts, widening, the search, and its speed of growth."""
+
+import numpy as np
+import pytest
+
+import qrs
+from qrs.quantization import HistogramObserver, MinMaxObserver
+
+
+def seen(*batches: np.ndarray, **kwargs: object) -> HistogramObserver:
+    observer = HistogramObserver(**kwargs)
+    for batch in batches:
+        observer(qrs.from_numpy(np.asarray(batch, np.float32)))
+    return observer
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.random.default_rng(1).uniform(0, 1.9, 10_000),
+        np.linspace(-1.9, 1.9, 1000),
+        np.linspace(0.1, 1.9, 1000),
+        4 * np.sin(np.arange(1000)),
+    ],
+)
+def test_every_value_is_counted(data: np.ndarray) -> None:
+    assert seen(data).histogram.sum().item() == len(data)
+
+
+def test_first_measured_batch() -> None:
+    data = np.sin(np.arange(1000) + 1.0).astype(np.float32) * np.float32(0.9)
+    observer = seen(data.astype(np.float64) ** 3)
+    assert observer.min_val.item() == pytest.approx(-0.7289789319038391, abs=1e-6)
+    scale, zero_point = observer.calculate_qparams()
+    assert scale.item() == pytest.approx(0.005706316325813532, rel=1e-5)
+    assert zero_point.item() == 128
+
+
+def test_mass_is_kept_while_the_range_grows() -> None:
+    rng = np.random.default_rng(2)
+    batches = [rng.normal(0, 1 + k, 2000) for k in range(6)]
+    observer = seen(*batches)
+    assert observer.histogram.sum().item() == pytest.approx(12_000, rel=1e-5)
+    assert observer.min_val.item() == np.float32(min(b.min() for b in batches))
+    assert observer.max_val.item() >= np.float32(max(b.max() for b in batches))
+
+
+def test_tiny_first_range_does_not_take_memory() -> None:
+    observer = seen([0.0, 1e-30], np.linspace(-1e30, 1e30, 100))
+    assert observer.histogram.sum().item() == 102
+    scale, _ = observer.calculate_qparams()
+    assert np.isfinite(scale.item())
+
+
+def test_constant_data_gives_the_range_of_minmax() -> None:
+    data = np.full(100, 5.0)
+    expected = MinMaxObserver()
+    expected(qrs.from_numpy(data))
+    for got, want in zip(
+        seen(data, data).calculate_qparams(), expected.calculate_qparams(), strict=True
+    ):
+        assert got.item() == want.item()
+
+
+def test_search_cuts_outliers() -> None:
+    rng = np.random.default_rng(3)
+    data = np.concatenate([rng.normal(0, 1, 100_000), [40.0]])
+    scale, _ = seen(data).calculate_qparams()
+    assert scale.item() < 20 / 255
+
+
+def test_error_of_the_search_is_the_integral_of_the_squared_distance() -> None:
+    # Against brute force over fine points of every bin.
+    from qrs.quantization.observer.histogram import _error
+
+    rng = np.random.default_rng(4)
+    counts = rng.integers(0, 50, 64).astype(np.float64)
+    width, start, end, levels = 0.125, 7, 50, 16
+    step = width * (end - start + 1) / levels
+    points = (np.arange(64 * 500) + 0.5) / 500 * width - start * width
+    centre = (np.clip(np.floor(points / step), 0, levels - 1) + 0.5) * step
+    brute = np.sum(np.repeat(counts, 500) / 500 * (points - centre) ** 2)
+    assert _error(counts, width, start, end, levels) == pytest.approx(brute, rel=1e-4)
+
+
+@pytest.mark.parametrize("kwargs", [{"bins": 1}, {"upsample_rate": 0}])
+def test_bad_sizes_raise(kwargs: dict) -> None:
+    with pytest.raises(ValueError, match="bins"):
+        HistogramObserver(**kwargs)
+
+
+def test_merge_of_other_bins_raises() -> None:
+    with pytest.raises(ValueError, match="64 bins"):
+        HistogramObserver().merge(HistogramObserver(bins=64))
+
+
+@pytest.mark.parametrize("left", [[5.0], [], [1.0, 2.0]])
+@pytest.mark.parametrize("right", [[5.0], [-3.0], [], [0.0, 9.0]])
+def test_merge_keeps_mass_and_range(left: list[float], right: list[float]) -> None:
+    merged = seen(left)
+    merged.merge(seen(right))
+    both = left + right
+    assert merged.histogram.sum().item() == pytest.approx(len(both))
+    if both:
+        assert merged.min_val.item() == min(both)
+        assert merged.max_val.item() == pytest.approx(max(both), rel=1e-4)
+
+
+def test_state_dict_layout() -> None:
+    shapes = {k: tuple(v.shape) for k, v in HistogramObserver().state_dict().items()}
+    assert shapes == {"eps": (1,), "histogram": (2048,), "min_val": (), "max_val": ()}
+
+
+def test_reads_states_of_before_the_first_batch_from_old_versions() -> None:
+    observer = HistogramObserver()
+    empty = np.empty(0, np.float32)
+    observer.load_state_dict(
+        {
+            "eps": np.float32([2**-23]),
+            "histogram": np.zeros(2048, np.float32),
+            "min_val": empty,
+            "max_val": empty,
+        }
+    )
+    observer(qrs.tensor([1.0, 2.0]))
+    assert observer.histogram.sum().item() == 2

@@ -1,0 +1,148 @@
+"""Fake quantizers: values, gradients, switches and state."""
+
+import numpy as np
+import pytest
+
+import qrs
+from qrs import quantization as Q
+from qrs.errors import DtypeError, ShapeError
+
+
+def test_measured_values_and_mask() -> None:
+    x = qrs.tensor([0.5, 1.5, 2.5, -0.5, -1.5], requires_grad=True)
+    y = qrs.fake_quantize_per_tensor_affine(x, 1.0, 1, 0, 255)
+    assert y.tolist() == [0.0, 2.0, 2.0, 0.0, -1.0]
+    y.sum().backward()
+    assert x.grad.tolist() == [1.0, 1.0, 1.0, 1.0, 0.0]
+
+
+def test_not_finite_values() -> None:
+    x = qrs.tensor([float("nan"), float("inf"), -float("inf")], requires_grad=True)
+    y = qrs.fake_quantize_per_tensor_affine(x, 0.5, 3, 0, 255)
+    assert y.tolist() == [0.0, 126.0, -1.5]
+    y.sum().backward()
+    assert x.grad.tolist() == [0.0, 0.0, 0.0]
+
+
+def test_double_stays_double() -> None:
+    x = qrs.tensor([0.3], dtype=qrs.float64)
+    assert qrs.fake_quantize_per_tensor_affine(x, 0.1, 0, 0, 255).dtype is qrs.float64
+
+
+def test_per_channel_equals_per_tensor_slice_by_slice() -> None:
+    x = qrs.randn(3, 4, 5)
+    s, z = qrs.tensor([0.01, 0.02, 0.05, 0.1]), qrs.tensor([0, 3, -4, 127])
+    y = qrs.fake_quantize_per_channel_affine(x, s, z, 1, -128, 127)
+    for c in range(4):
+        one = qrs.fake_quantize_per_tensor_affine(x[:, c], s[c].item(), z[c].item(), -128, 127)
+        assert qrs.equal(y[:, c], one)
+
+
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        ((0.1, 300, 0, 255), ValueError),
+        ((0.1, -1, 0, 255), ValueError),
+        ((0.1, 0, 5, 5), ValueError),
+    ],
+)
+def test_bad_range_raises(args: tuple, error: type) -> None:
+    with pytest.raises(error, match="fake_quantize_per_tensor_affine"):
+        qrs.fake_quantize_per_tensor_affine(qrs.ones(2), *args)
+
+
+def test_bad_input_raises() -> None:
+    with pytest.raises(DtypeError, match="int64"):
+        qrs.fake_quantize_per_tensor_affine(qrs.tensor([1]), 0.1, 0, 0, 255)
+    scale, zero_point = qrs.ones(3), qrs.zeros(3, dtype=qrs.int64)
+    for axis, z in ((0, zero_point), (2, zero_point), (1, zero_point[:2])):
+        with pytest.raises(ShapeError, match="fake_quantize_per_channel_affine"):
+            qrs.fake_quantize_per_channel_affine(qrs.ones(2, 3), scale, z, axis, 0, 255)
+
+
+def test_default_fake_quant_measured() -> None:
+    fq = Q.default_fake_quant()
+    y = fq(qrs.tensor([-1.0, 0.3, 2.0]))
+    assert fq.scale.item() == pytest.approx(3 / 127, rel=1e-6)
+    assert fq.zero_point.tolist() == [42]
+    np.testing.assert_allclose(y.numpy(), [-0.992126, 0.307087, 2.007874], rtol=1e-5)
+
+
+def test_switches() -> None:
+    fq = Q.default_fake_quant()
+    fq.disable_observer()
+    fq(qrs.tensor([5.0]))
+    assert fq.scale.tolist() == [1.0]
+    fq.enable_observer()
+    fq.disable_fake_quant()
+    x = qrs.tensor([0.123, 5.0])
+    assert fq(x) is x
+    assert fq.scale.item() < 0.1
+
+
+def test_eval_does_not_stop_observation() -> None:
+    fq = Q.default_fake_quant().eval()
+    fq(qrs.tensor([5.0]))
+    assert fq.scale.tolist() != [1.0]
+
+
+def test_switches_through_apply() -> None:
+    model = qrs.nn.Sequential(Q.default_fake_quant(), qrs.nn.ReLU())
+    for switch, attribute, value in [
+        (Q.disable_observer, "observer_enabled", 0),
+        (Q.enable_observer, "observer_enabled", 1),
+        (Q.disable_fake_quant, "fake_quant_enabled", 0),
+        (Q.enable_fake_quant, "fake_quant_enabled", 1),
+    ]:
+        model.apply(switch)
+        assert getattr(model[0], attribute).tolist() == [value]
+
+
+def test_per_channel_state_dict_round_trip() -> None:
+    fq = Q.default_per_channel_weight_fake_quant()
+    weight = qrs.randn(4, 3)
+    y = fq(weight)
+    assert list(fq.state_dict()) == [
+        "fake_quant_enabled",
+        "observer_enabled",
+        "scale",
+        "zero_point",
+        "activation_post_process.eps",
+        "activation_post_process.min_vals",
+        "activation_post_process.max_vals",
+    ]
+    loaded = Q.default_per_channel_weight_fake_quant()
+    loaded.load_state_dict(fq.state_dict())
+    loaded.disable_observer()
+    assert qrs.equal(loaded(weight), y)
+
+
+def test_empty_input_changes_nothing() -> None:
+    fq = Q.default_fake_quant()
+    assert fq(qrs.zeros(0, 3)).shape == (0, 3)
+    assert fq.scale.tolist() == [1.0]
+
+
+def test_range_must_fit_the_type() -> None:
+    with pytest.raises(ValueError, match="-128"):
+        Q.FakeQuantize(quant_min=-128, quant_max=127)
+    with pytest.raises(ValueError, match="float_qparams"):
+        Q.FakeQuantize(observer=Q.default_float_qparams_observer)
+
+
+@pytest.mark.parametrize(
+    ("factory", "scale", "zero_point"),
+    [
+        (Q.default_symmetric_fixed_qparams_fake_quant, 2 / 256, 128),
+        (Q.default_affine_fixed_qparams_fake_quant, 1 / 256, 0),
+    ],
+)
+def test_fixed_parameters_stay(factory: object, scale: float, zero_point: int) -> None:
+    fq = factory()
+    fq.enable_observer()
+    fq(qrs.tensor([50.0]))
+    got = fq.calculate_qparams()
+    assert (got[0].item(), got[1].item()) == (scale, zero_point)
+    fq.disable_fake_quant()
+    x = qrs.tensor([0.1234])
+    assert fq(x) is x
