@@ -1,8 +1,9 @@
 """The kernels on NumPy arrays: the only importer of the compiled module.
 
-Every function takes arrays of exactly the type it names and of any layout. What is C-contiguous, aligned and in
-native byte order is read in place; anything else is copied by the compiled module. Inputs are never written, results
-are fresh arrays. A wrong type raises `DtypeError`, a wrong shape `ShapeError`, each naming the operation.
+Every function takes arrays of exactly the type it names and of any layout. What is C-contiguous,
+aligned and in native byte order is read in place; anything else is copied by the compiled module.
+Inputs are never written, results are fresh arrays. A wrong type raises `DtypeError`, a wrong shape
+`ShapeError`, each naming the operation.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from numpy.typing import NDArray
 
 from qrs import _qrs
 from qrs._qrs import (
+    PackedConv,
     PackedLinear,
+    PackedRnn,
     available_levels,
     choose_qparams,
     get_num_threads,
@@ -26,22 +29,28 @@ from qrs.dtypes import dtype
 
 __all__ = [
     "DynamicLayer",
+    "PackedConv",
     "PackedLinear",
+    "PackedRnn",
     "available_levels",
     "choose_qparams",
     "dequantize",
     "dequantize_per_channel",
     "dynamic_linear",
+    "dynamic_rnn",
     "erf",
     "exp",
     "gelu",
     "get_num_threads",
+    "layer_norm",
     "level",
+    "log_softmax",
     "quantize",
     "quantize_per_channel",
     "set_num_threads",
     "sigmoid",
     "silu",
+    "softmax",
     "tanh",
 ]
 
@@ -125,6 +134,39 @@ def dynamic_linear(layer: DynamicLayer, x: Floats, engine: str) -> Floats:
     return layer.dynamic(x, engine)
 
 
+def dynamic_rnn(
+    layer: PackedRnn, rows: Floats, sizes: list[int], states: list[Floats], engine: str
+) -> tuple[Floats, ...]:
+    """One recurrent layer, in one direction or both, over the rows of a packed sequence.
+
+    Quantized weights multiply activations quantized under the rules of `engine`: the whole input
+    at once, the hidden state at each step. Float weights multiply floats.
+
+    Parameters
+    ----------
+    layer : PackedRnn
+    rows : array, float32, shape (sum(sizes), input)
+    sizes : list of int
+        Samples that take part in each step, never growing.
+    states : list of array, float32, shapes (directions, B, size)
+        Hidden state before the first step and, of an LSTM, cell state; B is ``sizes[0]``.
+    engine : str
+        "qrs" (one scale for each row), "fbgemm" or "qnnpack" (one for the input, one for each
+        step's hidden states).
+
+    Returns
+    -------
+    tuple of array
+        Output rows, shape (sum(sizes), directions * output), and the last states.
+
+    Raises
+    ------
+    NonFiniteError
+        If quantized weights meet NaN or infinity.
+    """
+    return layer.run(rows, sizes, states, engine)
+
+
 def exp(x: Floats) -> Floats:
     """`e ** x`."""
     return _qrs.activation(x, "exp")
@@ -153,3 +195,29 @@ def gelu(x: Floats, approximate: str = "none") -> Floats:
 def silu(x: Floats) -> Floats:
     """`x * sigmoid(x)`."""
     return _qrs.activation(x, "silu")
+
+
+def softmax(x: Floats) -> Floats:
+    """`exp(x) / sum(exp(x))` along the last axis; sums in one order on every CPU."""
+    return _qrs.softmax(x, False)
+
+
+def log_softmax(x: Floats) -> Floats:
+    """The logarithm of `softmax`."""
+    return _qrs.softmax(x, True)
+
+
+def layer_norm(
+    x: Floats, n: int, weight: Floats | None, bias: Floats | None, eps: float
+) -> Floats:
+    """`(x - mean) / sqrt(variance + eps) * weight + bias`, each over rows of `n` values.
+
+    Parameters
+    ----------
+    x : array, float32
+        Its last axes hold `n` values in all.
+    n : int
+    weight, bias : array, float32, `n` values, or None for 1 and 0
+    eps : float
+    """
+    return _qrs.layer_norm(x, n, weight, bias, eps)

@@ -1,7 +1,7 @@
 """Element types and quantization schemes: one frozen object for each, facts included.
 
-A new type or scheme is one more instance here. Everything else asks these objects (`dtype.qmin`, `dtype.is_quantized`)
-instead of comparing names.
+A new type or scheme is one more instance here. Everything else asks these objects (`dtype.qmin`,
+`dtype.is_quantized`) instead of comparing names.
 """
 
 import builtins
@@ -51,7 +51,7 @@ def _named(name: str) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class dtype:
+class dtype:  # noqa: N801 (PyTorch's name)
     """An element type.
 
     Attributes
@@ -92,12 +92,12 @@ class dtype:
         return f"qrs.{self.name}"
 
     def __reduce__(self) -> tuple[Callable[[str], Any], tuple[str]]:
-        # Identity is equality for these objects, so a copy or an unpickled one must be the same object.
+        # Identity is equality here: a copy or an unpickled one must be the same object.
         return _named, (self.name,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class qscheme:
+class qscheme:  # noqa: N801 (PyTorch's name)
     """How scales and zero points are chosen and how many there are.
 
     Attributes
@@ -196,7 +196,8 @@ def from_numpy_dtype(numpy_dtype: np.dtype[Any]) -> dtype:
     except KeyError:
         names = ", ".join(item.name for item in _PLAIN)
         raise DtypeError(
-            f"dtype: NumPy type {numpy_dtype} came, one of {names} was expected; convert with astype first"
+            f"dtype: NumPy type {numpy_dtype} came, one of {names} was expected; convert with "
+            "astype first"
         ) from None
 
 
@@ -228,7 +229,7 @@ def set_default_dtype(d: dtype) -> None:
     --------
     >>> set_default_dtype(float64); set_default_dtype(float32)
     """
-    global _default
+    global _default  # noqa: PLW0603
     if d is not float32 and d is not float64:
         raise DtypeError(f"set_default_dtype: {d!r} came, qrs.float32 or qrs.float64 was expected")
     _default = d

@@ -1,7 +1,8 @@
 """Every exception that qrs raises by name.
 
-Each one is also a built-in exception of the kind that a caller would expect, so that `except ValueError` works for
-someone who has never read this page. A message is one sentence: where, what came, what was expected, what to do.
+Each one is also a built-in exception of the kind that a caller would expect, so that `except
+ValueError` works for someone who has never read this page. A message is one sentence: where, what
+came, what was expected, what to do.
 """
 
 __all__ = [
@@ -26,8 +27,8 @@ class QrsError(Exception):
     Attributes
     ----------
     module_path : str
-        The dotted name of the module whose forward pass raised it, as seen from the outermost module that was called;
-        empty outside of a forward pass. The message starts with it.
+        The dotted name of the module whose forward pass raised it, as seen from the outermost
+        module that was called; empty outside of a forward pass. The message starts with it.
 
     Examples
     --------

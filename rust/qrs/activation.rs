@@ -1,7 +1,18 @@
 //! Activations on floats, from additions, products, fused multiply-adds and divisions in one order, so
 //! that every level gives the same bits.
 //!
-//! Every function of vectors takes NaN to NaN. The polynomials are minimax fits made for this file.
+//! | function | error over all floats, at most |
+//! |---|---|
+//! | [`exp()`] | 0.91 ulp |
+//! | [`sigmoid`] | 2.5 ulp, or 5e-39 below -88.37 where it becomes 0 |
+//! | [`tanh`] | 2.5 ulp |
+//! | [`erf`] | 2.6 ulp |
+//! | [`gelu`] | 1.3 `2^-24 abs(x)` |
+//! | [`gelu_tanh`] | 2.0 `2^-24 abs(x)` |
+//! | [`silu`] | 2.5 ulp, or 4e-37 below -88.37 where it becomes -0 |
+//!
+//! A ulp is the distance of the floats around the exact value, that of the smallest normal number or
+//! more. NaN gives NaN. The polynomials are minimax fits made for this file.
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI, LOG2_E};
 

@@ -7,6 +7,7 @@ pub mod gemm;
 #[expect(unsafe_code, reason = "the one place of CPU instructions; see isa/mod.rs")]
 pub mod isa;
 pub mod linear;
+pub mod norm;
 pub mod pack;
 pub mod parallel;
 pub mod qparams;

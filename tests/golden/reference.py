@@ -1,7 +1,8 @@
 """Independent numpy model of the integer arithmetic, used as an oracle by the tests.
 
-It is slow and obvious on purpose, shares no code with the package, and is itself checked against the golden
-cases. Integers are exact; float32 steps are written one by one, in the order the kernels must follow.
+It is slow and obvious on purpose, shares no code with the package, and is itself checked against
+the golden cases. Integers are exact; float32 steps are written one by one, in the order the
+kernels must follow.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ RANGES = {
 def fma32(a: Array, b: Array, c: Array) -> Array:
     """a*b + c rounded once to float32.
 
-    The product of two float32 is exact in float64. The sum is made odd when it was rounded, so that the
-    second rounding, to float32, cannot hide the first.
+    The product of two float32 is exact in float64. The sum is made odd when it was rounded, so
+    that the second rounding, to float32, cannot hide the first.
     """
     product = np.asarray(a, np.float64) * np.asarray(b, np.float64)
     addend = np.asarray(c, np.float64)

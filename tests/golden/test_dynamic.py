@@ -43,7 +43,9 @@ def test_recurrent(case: Case) -> None:
     args = dict(case.args)
     layer = converted(getattr(nn, name)(**args), case, quantization.default_dynamic_qconfig)
     states = [qrs.from_numpy(case.inputs[k]) for k in ("h0", "c0") if k in case.inputs]
-    result = layer(qrs.from_numpy(case.inputs["x"]), states[0] if len(states) == 1 else tuple(states))
+    result = layer(
+        qrs.from_numpy(case.inputs["x"]), states[0] if len(states) == 1 else tuple(states)
+    )
     if name.endswith("Cell"):
         got = dict(zip("hc", result if len(states) == 2 else (result,), strict=False))
     else:

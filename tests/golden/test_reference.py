@@ -8,7 +8,9 @@ from .cases import Case, load
 
 LINEAR = [c for c in load("linear_conv") if c.op.startswith("linear")]
 CONV = [c for c in load("linear_conv") if c.op.startswith("conv")]
-DYNAMIC_LINEAR = [c for c in load("dynamic") if c.op == "dynamic_linear" and "16" not in c.args["qconfig"]]
+DYNAMIC_LINEAR = [
+    c for c in load("dynamic") if c.op == "dynamic_linear" and "16" not in c.args["qconfig"]
+]
 RNNS = [c for c in load("dynamic") if c.op in ("dynamic_LSTM", "dynamic_GRU")]
 CELLS = [c for c in load("dynamic") if c.op.endswith("Cell")]
 
@@ -28,7 +30,9 @@ def test_quantize_and_dequantize(case: Case) -> None:
 
 @pytest.mark.parametrize("case", DYNAMIC_LINEAR, ids=str)
 def test_dynamic_linear_is_bit_exact(case: Case) -> None:
-    pack = ref.weight_per_channel if "per_channel" in case.args["qconfig"] else ref.weight_per_tensor
+    pack = (
+        ref.weight_per_channel if "per_channel" in case.args["qconfig"] else ref.weight_per_tensor
+    )
     y = ref.dynamic_linear(
         case.inputs["x"], pack(case.inputs["p:weight"]), case.inputs.get("p:bias"), "fbgemm"
     )
@@ -37,7 +41,8 @@ def test_dynamic_linear_is_bit_exact(case: Case) -> None:
 
 def cell_of(case: Case, suffix: str = "") -> ref.Cell:
     matrix, vector = (
-        [case.inputs[f"p:{kind}_{side}{suffix}"] for side in ("ih", "hh")] for kind in ("weight", "bias")
+        [case.inputs[f"p:{kind}_{side}{suffix}"] for side in ("ih", "hh")]
+        for kind in ("weight", "bias")
     )
     return ref.Cell(*map(ref.weight_per_tensor, matrix), *vector)
 
@@ -53,7 +58,12 @@ def test_recurrent_layers(case: Case) -> None:
     if case.args.get("batch_first"):
         x = x.swapaxes(0, 1)
     y, h, c = ref.run_rnn(
-        case.op.removeprefix("dynamic_"), x, case.inputs["h0"], case.inputs.get("c0"), cells, "fbgemm"
+        case.op.removeprefix("dynamic_"),
+        x,
+        case.inputs["h0"],
+        case.inputs.get("c0"),
+        cells,
+        "fbgemm",
     )
     if case.args.get("batch_first"):
         y = y.swapaxes(0, 1)

@@ -14,6 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from qrs.errors import FormatError
+
+#: A file, the error that refuses it, and a pattern for the message.
+Attack = tuple[bytes, type[FormatError], str]
+
 PROTO, STOP = b"\x80\x02", b"."
 
 
@@ -78,7 +83,7 @@ def code(value: Any) -> bytes:
         case int() if -(2**31) <= value < 2**31:
             return b"J" + struct.pack("<i", value)
         case int():
-            raw = value.to_bytes(value.bit_length() // 8 + 1, "little", signed=True)
+            raw = value.to_bytes((value + (value < 0)).bit_length() // 8 + 1, "little", signed=True)
             return b"\x8a" + bytes([len(raw)]) + raw
         case float():
             return b"G" + struct.pack(">d", value)
@@ -166,6 +171,34 @@ def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> 
         for name, data in members.items():
             archive.writestr(zipfile.ZipInfo(name), data, compression)
     return file.getvalue()
+
+
+def widened(data: bytes) -> bytes:
+    """Return a zip file with every size and offset of its directory in the 64-bit fields."""
+    directory = struct.unpack_from("<I", data, len(data) - 6)[0]
+    result, position, count = bytearray(data[:directory]), directory, 0
+    while data[position : position + 4] == b"PK\x01\x02":
+        entry = bytearray(data[position : position + 46])
+        packed, size, name_length, offset = (
+            *struct.unpack_from("<II", entry, 20),
+            *struct.unpack_from("<H", entry, 28),
+            *struct.unpack_from("<I", entry, 42),
+        )
+        struct.pack_into("<IIHH", entry, 20, 2**32 - 1, 2**32 - 1, name_length, 32)
+        struct.pack_into("<I", entry, 42, 2**32 - 1)
+        # A field of another kind comes first, as torch.save's padding does.
+        extra = struct.pack("<HHHHQQQ", 0x4246, 0, 1, 24, size, packed, offset)
+        extra += struct.pack("<HH", 0x4246, 0)[: 32 - len(extra)]
+        result += entry + data[position + 46 : position + 46 + name_length] + extra
+        position += 46 + name_length
+        count += 1
+    end, length = len(result), len(result) - directory
+    result += struct.pack(
+        "<4sQHHLLQQQQ", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length, directory
+    )
+    result += struct.pack("<4sLQL", b"PK\x06\x07", 0, end, 1)
+    wide = 2**32 - 1
+    return bytes(result + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, wide, wide, 0))
 
 
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."

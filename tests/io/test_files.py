@@ -194,7 +194,7 @@ def test_path_and_open_file_both_work(tmp_path: Path) -> None:
     contents = {(tmp_path / name).read_bytes() for name in ("one", "two", "three")}
     assert len(contents) == 1
     with (tmp_path / "one").open("rb") as file:
-        assert qrs.load(file)["a"].item() == 1  # type: ignore[index]
+        assert qrs.load(file)["a"].item() == 1
 
 
 def test_open_file_is_read_from_its_position() -> None:
@@ -307,7 +307,7 @@ def test_content_decides_and_not_the_name(tmp_path: Path) -> None:
     shutil.copy(CHAR_LM / "char_lm.pt", tmp_path / "model.safetensors")
     shutil.copy(CHAR_LM / "char_lm.safetensors", tmp_path / "model.pt")
     for name in ("model.safetensors", "model.pt"):
-        assert len(qrs.load(tmp_path / name)) == 11  # type: ignore[arg-type]
+        assert len(qrs.load(tmp_path / name)) == 11
 
 
 @pytest.mark.parametrize("dtype", ["float64", "int8", "uint8", "int16", "int32", "int64", "bool"])

@@ -4,10 +4,13 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qrs
+from qrs.errors import FormatError
+from qrs.io import Limits, tree
 from qrs.io.header import canonical_json, parse_json
 from qrs.io.limits import DEFAULT_LIMITS
 from qrs.io.tree import decode, encode
@@ -26,7 +29,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(VALUES)
 def test_plain_value_survives_the_text_of_its_node(value: object) -> None:
     node, arrays = encode(value)
@@ -52,6 +55,17 @@ def test_nested_tensors_are_named_by_their_path() -> None:
 
 def test_tensor_alone_has_a_name() -> None:
     assert list(encode(qrs.tensor([1.0]))[1]) == ["tensor"]
+
+
+def test_name_that_is_taken_twice_gets_the_next_number() -> None:
+    value = {"a.b": np.zeros(1), "a.b.2": np.zeros(1), "a": {"b": np.zeros(1)}}
+    assert list(encode(value)[1]) == ["a.b", "a.b.2", "a.b.3"]
+
+
+def test_more_tensors_than_can_be_loaded_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tree, "DEFAULT_LIMITS", Limits(tensors=2))
+    with pytest.raises(FormatError, match="at '2': came tensor 3, expected at most 2"):
+        encode([np.full(1, i) for i in range(3)])
 
 
 def test_views_that_differ_are_stored_apart() -> None:

@@ -1,8 +1,10 @@
 //! Every operation on every instruction set of this CPU, against plain code.
 
+mod activation;
 mod cases;
 mod conv;
 mod linear;
+mod norm;
 mod quantize;
 mod rnn;
 

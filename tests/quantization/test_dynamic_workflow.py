@@ -94,7 +94,9 @@ def test_a_module_under_two_names_stays_one() -> None:
     assert quantized.head is quantized.block.fc1 is quantized.block.fc2
 
 
-@pytest.mark.parametrize("row", [row for row in SWAPS if row.dynamic], ids=lambda r: r.float.__name__)
+@pytest.mark.parametrize(
+    "row", [row for row in SWAPS if row.dynamic], ids=lambda r: r.float.__name__
+)
 @pytest.mark.parametrize("dtype", [qrs.qint8, qrs.float16], ids=str)
 def test_every_row_of_the_table_is_swapped(row: object, dtype: qrs.dtype) -> None:
     if dtype not in row.dynamic.weight_dtypes:
@@ -127,7 +129,7 @@ def test_other_dtype_raises(dtype: qrs.dtype) -> None:
 
 
 def test_unsupported_type_raises_and_lists_the_supported() -> None:
-    with pytest.raises(UnsupportedLayerError, match="ReLU has no.*GRU.*LSTM.*Linear"):
+    with pytest.raises(UnsupportedLayerError, match=r"ReLU has no.*GRU.*LSTM.*Linear"):
         Q.quantize_dynamic(Net(), {nn.Linear, nn.ReLU})
 
 

@@ -119,7 +119,7 @@ def test_default_backend_is_the_engine(engine: str, monkeypatch: pytest.MonkeyPa
     ],
 )
 def test_unknown_backend_raises_and_lists_the_names(get: object) -> None:
-    with pytest.raises(ValueError, match="'x86' came.*'qrs', 'fbgemm', 'qnnpack'"):
+    with pytest.raises(ValueError, match=r"'x86' came.*'qrs', 'fbgemm', 'qnnpack'"):
         get("x86")
 
 

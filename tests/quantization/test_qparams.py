@@ -30,7 +30,9 @@ def test_own_range_is_taken_literally() -> None:
     assert integer_range(qrs.quint8, False, 0, 15) == (0, 15)
 
 
-@pytest.mark.parametrize("ends", [(0, None), (None, 5), (1, 5), (-5, -1), (-1, 5), (0, 256), (0, 0)])
+@pytest.mark.parametrize(
+    "ends", [(0, None), (None, 5), (1, 5), (-5, -1), (-1, 5), (0, 256), (0, 0)]
+)
 def test_bad_own_range_raises(ends: tuple[int | None, int | None]) -> None:
     with pytest.raises(ValueError, match="quantization range"):
         integer_range(qrs.quint8, False, *ends)
@@ -43,9 +45,7 @@ def test_type_without_range_raises() -> None:
 
 def one(lo: float, hi: float, dtype: qrs.dtype, scheme: qrs.qscheme, **kwargs: bool) -> tuple:
     qmin, qmax = integer_range(dtype, kwargs.pop("reduced", False))
-    scale, zero_point = qparams(
-        np.float32(lo), np.float32(hi), dtype, scheme, qmin, qmax, **kwargs
-    )
+    scale, zero_point = qparams(np.float32(lo), np.float32(hi), dtype, scheme, qmin, qmax, **kwargs)
     return scale[0], zero_point[0]
 
 
@@ -80,9 +80,7 @@ def test_symmetric_zero_point_of_an_own_range_is_its_middle() -> None:
 
 def test_float_zero_points_use_the_raw_range() -> None:
     lo, hi = np.float32([1, 5]), np.float32([3, 5])
-    scale, zero_point = qparams(
-        lo, hi, qrs.quint8, qrs.per_channel_affine_float_qparams, 0, 255
-    )
+    scale, zero_point = qparams(lo, hi, qrs.quint8, qrs.per_channel_affine_float_qparams, 0, 255)
     # A constant row gets scale 1, so that its value is stored exactly.
     assert scale.tolist() == [np.float32(2 / 255), 1.0]
     assert zero_point.tolist() == [np.float32(-1) / scale[0], -5.0]

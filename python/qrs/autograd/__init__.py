@@ -1,7 +1,7 @@
 """Reverse-mode differentiation.
 
-`backward`, `grad`, `no_grad`, `Function` and `gradcheck` are for users. `define`, `define_fused`, `vjp` and `apply` add an
-operation with its gradient; `qrs.autograd.primitive` explains how.
+`backward`, `grad`, `no_grad`, `Function` and `gradcheck` are for users. `define`, `define_fused`,
+`vjp` and `apply` add an operation with its gradient; `qrs.autograd.primitive` explains how.
 """
 
 from qrs.autograd.engine import backward, grad

@@ -78,9 +78,10 @@ _CATEGORY = {"b": 0, "i": 1, "u": 1, "f": 2}
 def promote(x: Any, y: Any) -> tuple[Any, Any]:
     """Two operands with one element type.
 
-    A float type wins over an integer type, whatever their widths; inside one of these categories the wider type
-    wins. Python scalars never widen: they only raise the category (an integer array and a Python float give the
-    default float type). An operand without dimensions counts as a scalar beside one with dimensions.
+    A float type wins over an integer type, whatever their widths; inside one of these categories
+    the wider type wins. Python scalars never widen: they only raise the category (an integer array
+    and a Python float give the default float type). An operand without dimensions counts as a
+    scalar beside one with dimensions.
 
     Parameters
     ----------
@@ -121,7 +122,7 @@ def promote(x: Any, y: Any) -> tuple[Any, Any]:
 def _operand(value: Any) -> Any:
     if isinstance(value, (bool, int)):
         return value
-    if isinstance(value, (float, np.floating)) and not isinstance(value, np.ndarray):
+    if isinstance(value, float):
         return float(value)
     if isinstance(value, np.generic):
         return value.item()

@@ -1,7 +1,8 @@
 """The backward pass: nodes in descending order of creation, gradients summed on the way.
 
-A node is created after everything that it depends on, so a heap ordered by creation visits every consumer of a value before
-its producer: no recursion and no separate sort, whatever the depth of the graph.
+A node is created after everything that it depends on, so a heap ordered by creation visits every
+consumer of a value before its producer: no recursion and no separate sort, whatever the depth of
+the graph.
 """
 
 import heapq
@@ -13,6 +14,7 @@ import numpy as np
 from qrs.autograd.arrays import Array, as_array
 from qrs.autograd.graph import GradMeta, Node, Variable, wrap
 from qrs.autograd.mode import no_grad
+from qrs.autograd.special import quiet
 from qrs.errors import DtypeError, GradientError, ShapeError
 
 __all__ = ["backward", "grad"]
@@ -31,7 +33,8 @@ def backward(
     tensors : Tensor or sequence of Tensor
         The values to differentiate.
     grad_tensors : Tensor, array or sequence of them, optional
-        The gradient with respect to each of `tensors`, of its shape; one for a tensor of one element.
+        The gradient with respect to each of `tensors`, of its shape; one for a tensor of one
+        element.
     retain_graph : bool
         Keep the saved values, so that another backward pass over the same graph can follow.
     create_graph : bool
@@ -40,8 +43,8 @@ def backward(
     Raises
     ------
     GradientError
-        A tensor does not depend on any that requires a gradient, is not a scalar and came without a gradient, or a value
-        that the pass needs was freed or modified.
+        A tensor does not depend on any that requires a gradient, is not a scalar and came without a
+        gradient, or a value that the pass needs was freed or modified.
     ShapeError
         A gradient's shape differs from its tensor's.
 
@@ -136,7 +139,8 @@ def _roots(
         grads = [None] * len(tensors) if grads is None else list(grads)
     if len(tensors) != len(grads):
         raise ShapeError(
-            f"{where}: {len(grads)} gradients came for {len(tensors)} tensors, one each was expected"
+            f"{where}: {len(grads)} gradients came for {len(tensors)} tensors, one each was "
+            "expected"
         )
     return [_root(where, i, *pair) for i, pair in enumerate(zip(tensors, grads, strict=True))]
 
@@ -147,8 +151,8 @@ def _root(where: str, i: int, tensor: Any, grad: Any) -> tuple[GradMeta, Array]:
     meta = tensor._meta
     if meta is None or not meta.requires_grad:
         raise GradientError(
-            f"{where}: tensor {i} does not require a gradient and was made by no recorded operation; "
-            "set requires_grad on an input, and do not compute it under no_grad"
+            f"{where}: tensor {i} does not require a gradient and was made by no recorded "
+            "operation; set requires_grad on an input, and do not compute it under no_grad"
         )
     array = tensor._array
     if grad is None:
@@ -168,6 +172,7 @@ def _root(where: str, i: int, tensor: Any, grad: Any) -> tuple[GradMeta, Array]:
 
 
 @no_grad
+@quiet
 def _propagate(
     roots: list[tuple[GradMeta, Array]],
     retain_graph: bool,
@@ -240,7 +245,7 @@ def _fitted(node: Node, meta: GradMeta, grad: Any) -> Array:
     array = np.asarray(grad)
     if array.shape != meta.shape:
         raise ShapeError(
-            f"backward of '{node.name}': a gradient of shape {array.shape} came for an input of shape "
-            f"{meta.shape}, equal shapes were expected"
+            f"backward of '{node.name}': a gradient of shape {array.shape} came for an input of "
+            f"shape {meta.shape}, equal shapes were expected"
         )
     return array if array.dtype == meta.dtype else array.astype(meta.dtype)

@@ -62,9 +62,12 @@ class _FunctionNode(Node):
         self.load()
         tensors = []
         for g, spec in zip(grads, self.outputs, strict=True):
-            if g is None and self.ctx._materialize:
-                g = np.zeros(spec.shape, spec.dtype)
-            tensors.append(None if g is None else wrap(g))
+            if g is not None:
+                tensors.append(wrap(g))
+            elif self.ctx._materialize:
+                tensors.append(wrap(np.zeros(spec.shape, spec.dtype)))
+            else:
+                tensors.append(None)
         result = self.cls.backward(self.ctx, *tensors)
         if not isinstance(result, tuple):
             result = (result,)
@@ -82,7 +85,8 @@ class _FunctionNode(Node):
             return None
         if not isinstance(value, Variable):
             raise DtypeError(
-                f"{self.name}.backward: a {type(value).__name__} came, Tensors or None were expected"
+                f"{self.name}.backward: a {type(value).__name__} came, Tensors or None were "
+                "expected"
             )
         return value._array
 
@@ -94,8 +98,9 @@ class _FunctionNode(Node):
 class Function:
     """Base class of operations with a hand-written gradient.
 
-    A subclass defines two static methods. `forward(ctx, *args)` computes the result from tensors and other values, with
-    recording switched off; `backward(ctx, *grads)` takes one gradient for each output and returns one for each argument of
+    A subclass defines two static methods. `forward(ctx, *args)` computes the result from tensors
+    and other values, with recording switched off; `backward(ctx, *grads)` takes one gradient for
+    each output and returns one for each argument of
     `forward` (None where there is none). The operation is called through `apply`.
 
     Examples
@@ -177,10 +182,9 @@ def _recorded(
             results.append(item)
             specs.append(Aval((), np.dtype(np.float32)))
             continue
-        if id(item) in given and id(item) not in ctx._dirty:
-            # An input handed through must not lose its own history.
-            item = _detached(item)
-        results.append(item)
+        # An input handed through must not lose its own history.
+        handed_through = id(item) in given and id(item) not in ctx._dirty
+        results.append(_detached(item) if handed_through else item)
         specs.append(Aval(item._array.shape, item._array.dtype))
     # A saved output must not hold on to the node that holds it.
     ctx._saved = tuple([_detached(t) if id(t) in made else t for t in ctx._saved])

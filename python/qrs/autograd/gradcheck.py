@@ -23,9 +23,9 @@ def gradcheck(
 ) -> bool:
     """Compare the gradients of `func` with central differences along random directions.
 
-    For random `u` (a direction in the inputs) and `v` (weights of the outputs) the number `v . J u` is computed twice: by
-    differences, `(v . f(x + eps u) - v . f(x - eps u)) / (2 eps)`, and from the recorded gradient `J^T v`. Each input is
-    checked alone, with three directions.
+    For random `u` (a direction in the inputs) and `v` (weights of the outputs) the number `v . J u`
+    is computed twice: by differences, `(v . f(x + eps u) - v . f(x - eps u)) / (2 eps)`, and from
+    the recorded gradient `J^T v`. Each input is checked alone, with three directions.
 
     Parameters
     ----------
@@ -68,12 +68,14 @@ def gradcheck(
     for i in checked:
         if values[i]._array.dtype != np.float64:
             raise DtypeError(
-                f"gradcheck: input {i} is {values[i]._array.dtype}, float64 was expected; convert it "
-                "with double()"
+                f"gradcheck: input {i} is {values[i]._array.dtype}, float64 was expected; "
+                "convert it with double()"
             )
     outputs = _outputs(func(*values))
     weights = [rng.standard_normal(out._array.shape) for out in outputs]
-    differentiable = [(out, w) for out, w in zip(outputs, weights, strict=True) if out.requires_grad]
+    differentiable = [
+        (out, w) for out, w in zip(outputs, weights, strict=True) if out.requires_grad
+    ]
     if not checked or not differentiable:
         raise GradientError(
             "gradcheck: no output depends on an input that requires a gradient, nothing to check"

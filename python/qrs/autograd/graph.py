@@ -1,13 +1,15 @@
 """The graph: a `Variable` holds data, its `GradMeta` is a value in the graph, a `Node` made it.
 
-Edges point from a node to the metas of its inputs, and from a meta to the node that made it. Nothing points from a meta
-back to a Variable, so the graph has no cycles and is freed by reference counts alone.
+Edges point from a node to the metas of its inputs, and from a meta to the node that made it.
+Nothing points from a meta back to a Variable, so the graph has no cycles and is freed by reference
+counts alone.
 """
 
 import itertools
+import math
 import weakref
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,11 +22,17 @@ _sequence = itertools.count()
 _new = object.__new__
 
 
-class Aval(NamedTuple):
+class Aval:
     """What is kept of an array whose values a gradient does not need."""
 
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    __slots__ = ("dtype", "shape")
+
+    # A rule that computes with it by mistake gets a TypeError, not an array of objects.
+    __array_ufunc__ = None
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        self.shape = shape
+        self.dtype = dtype
 
     @property
     def ndim(self) -> int:
@@ -34,10 +42,7 @@ class Aval(NamedTuple):
     @property
     def size(self) -> int:
         """Number of elements."""
-        size = 1
-        for extent in self.shape:
-            size *= extent
-        return size
+        return math.prod(self.shape)
 
 
 class Counter:
@@ -144,8 +149,8 @@ class Node:
             if counter.count != count:
                 raise GradientError(
                     f"backward: a value that '{self.name}' saved for its gradient was modified in "
-                    f"place afterwards ({counter.count - count} time(s)); use the form that returns "
-                    "a new tensor, or modify a clone()"
+                    f"place afterwards ({counter.count - count} time(s)); use the form that "
+                    "returns a new tensor, or modify a clone()"
                 )
         return self.saved
 
@@ -272,7 +277,7 @@ _result_class: type[Variable] = Variable
 
 def set_result_class(cls: type[Variable]) -> None:
     """Name the class of which `wrap` makes instances; called once, by the module of Tensor."""
-    global _result_class
+    global _result_class  # noqa: PLW0603
     _result_class = cls
 
 

@@ -1,8 +1,8 @@
 """In-place forms of primitives, and what they do to the graph.
 
-A recorded in-place change gives the tensor a new history. If it is a view, its base gets one too: "the old base with this
-view replaced". Other views of that base made earlier would have an outdated history; using one in a recorded operation is
-an error.
+A recorded in-place change gives the tensor a new history. If it is a view, its base gets one too:
+"the old base with this view replaced". Other views of that base made earlier would have an outdated
+history; using one in a recorded operation is an error.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from qrs.autograd.arrays import Array
-from qrs.autograd.graph import Aval, GradMeta, Node, Variable, View
+from qrs.autograd.graph import Aval, GradMeta, Node, Variable, wrap
 from qrs.autograd.mode import MODE
 from qrs.autograd.primitive import Primitive
 from qrs.autograd.record import apply, differentiable, explained, record
@@ -36,6 +36,7 @@ def apply_in_place(primitive: Primitive, target: Variable, *args: Any, **params:
     inputs = differentiable(primitive, values) if MODE.enabled else None
     if inputs is not None:
         _refuse_leaf(primitive, target)
+        values, arrays = _kept(primitive, target, inputs, values, arrays)
         recorded = record(primitive, inputs, values, arrays, params)
         _store(primitive, own, recorded._array, arrays)
         counter = target._version_counter()
@@ -51,14 +52,33 @@ def apply_in_place(primitive: Primitive, target: Variable, *args: Any, **params:
     return target
 
 
+def _kept(
+    primitive: Primitive,
+    target: Variable,
+    inputs: tuple[GradMeta | None, ...],
+    values: tuple[Any, ...],
+    arrays: list[Any],
+) -> tuple[tuple[Any, ...], list[Any]]:
+    """The arguments, with a copy of `target` where a rule will read what it held before."""
+    reads = primitive.plan(tuple([meta is not None for meta in inputs]))[0]
+    copied = None
+    kept = list(values)
+    for i, (value, read) in enumerate(zip(values, reads, strict=False)):
+        if read and value is target:
+            copied = wrap(arrays[0].copy()) if copied is None else copied
+            kept[i] = copied
+    return tuple(kept), [v._array if isinstance(v, Variable) else v for v in kept]
+
+
 def _written(primitive: Primitive, arrays: list[Any], params: dict[str, Any]) -> bool:
     """Whether the primitive could write its result straight into the first array."""
     if primitive.write is None:
         return False
     try:
         return primitive.write(*arrays, **params) is not NotImplemented
-    except (ValueError, TypeError, IndexError, OverflowError) as error:
-        raise explained(primitive, arrays, params, error) from error
+    except (ValueError, TypeError, IndexError, OverflowError):
+        # The way through a new array fails too, and says why.
+        return False
 
 
 def _store(primitive: Primitive, own: Array, result: Array, arrays: Sequence[Any]) -> None:
@@ -98,14 +118,15 @@ def _refuse_leaf(primitive: Primitive, target: Variable) -> None:
         meta = place._meta
         if meta is not None and meta.requires_grad and meta.node is None:
             raise GradientError(
-                f"{primitive.name}_: a leaf that requires a gradient (or a view of one) came for an "
-                "in-place operation; do it under no_grad(), or use the form that returns a new tensor"
+                f"{primitive.name}_: a leaf that requires a gradient (or a view of one) came for "
+                "an in-place operation; do it under no_grad(), or use the form that returns a "
+                "new tensor"
             )
         view = place._view
         if view is not None and view.primitive is None:
             raise GradientError(
-                f"{primitive.name}_: one of several views made together came for a recorded in-place "
-                "operation; index the tensor instead (x[i]), or modify a clone()"
+                f"{primitive.name}_: one of several views made together came for a recorded "
+                "in-place operation; index the tensor instead (x[i]), or modify a clone()"
             )
         place = None if view is None else view.base
 

@@ -99,7 +99,7 @@ def enable_grad(function: Callable[..., Any] | None = None) -> Any:
     return _Setting(True) if function is None else _Setting(True)(function)
 
 
-class set_grad_enabled(_Setting):
+class set_grad_enabled(_Setting):  # noqa: N801 (PyTorch's name)
     """Switch recording on or off at once; as a context manager, restore it at the end.
 
     Parameters
@@ -127,6 +127,7 @@ class set_grad_enabled(_Setting):
         MODE.enabled = self._value
 
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Have `function` run with the switch set."""
         # As a decorator it must not leave the switch where the constructor put it.
         MODE.enabled = self._before.pop()
         return super().__call__(function)

@@ -1,12 +1,14 @@
-"""Primitives: operations on arrays together with their gradients. This is how an operation is added.
+"""Primitives: operations on arrays together with their gradients.
 
-A rule of one line for each argument, for operations whose gradient needs no more than inputs and output::
+This is how an operation is added. One rule of one line for each argument, where the gradient needs
+no more than inputs and output::
 
-    exp = define("exp", np.exp, vjp(lambda g, ans, x: g * ans, "ans"), samples=one(positive))
+    exp = define("exp", np.exp, vjp(lambda g, ans, x: g * ans, "ans"), samples=one(0.5, 2.0))
 
-`vjp(rule, *uses)` takes the gradient of the output and the arguments of the forward, and gives the gradient of its
-argument. `uses` names the values that the rule reads; of all others it sees only `shape`, `dtype`, `ndim` and `size` (an
-`Aval`), so that they need not be kept and may be modified in place. `None` in place of a rule: not differentiable.
+The rule takes the gradient of the output, the output and the arguments of the forward, and gives the
+gradient of its argument. `uses` names the values that the rule reads; of all others it
+sees only `shape`, `dtype`, `ndim` and `size` (an `Aval`), so that they need not be kept and may be
+modified in place. `None` in place of a rule: not differentiable.
 
 One forward and one backward function, for fused operations that keep intermediate results::
 
@@ -16,10 +18,11 @@ One forward and one backward function, for fused operations that keep intermedia
     def backward(grads, saved, needs, *, reverse):  # needs[i]: whether argument i wants a gradient
         return grad_x, grad_w                     # None where not needed
 
-Both are called as `apply(exp, tensor)` or `apply(lstm, x, w, reverse=True)`: values are positional (tensors, arrays, numbers
-or None), settings are keywords. `samples(rng)` gives the inputs, `Sample(x, w, reverse=True)` in float64, at which the test
-suite compares the rules with finite differences; a primitive without samples fails the suite. `shares=True` says that
-the result may share the memory of the first argument.
+Both are called as `apply(exp, tensor)` or `apply(lstm, x, w, reverse=True)`: values are positional
+(tensors, arrays, numbers or None), settings are keywords. `samples(rng)` gives the inputs,
+`Sample(x, w, reverse=True)` in float64, at which the test suite compares the rules with finite
+differences; a primitive without samples fails the suite. `shares=True` says that the result may
+share the memory of the first argument.
 """
 
 import inspect
@@ -107,7 +110,7 @@ class Primitive:
         self._plans: dict[tuple[bool, ...], tuple[tuple[bool, ...], bool]] = {}
 
     def plan(self, needed: tuple[bool, ...]) -> tuple[tuple[bool, ...], bool]:
-        """Which arguments' values, and whether the result, the rules of the needed arguments read."""
+        """Which arguments, and whether the result, the rules of the needed arguments read."""
         plan = self._plans.get(needed)
         if plan is None:
             uses: set[str] = set()
@@ -131,8 +134,8 @@ def _argument_names(name: str, rules: tuple[Vjp | None, ...]) -> tuple[str, ...]
         unknown = set().union(*(r.uses for r in rules if r is not None)) - {*names, "ans"}
         if unknown or len(names) < len(rules):
             raise ValueError(
-                f"define: the rules of '{name}' use {sorted(unknown)} and have the arguments {names}; "
-                "names of arguments, the same in every rule, were expected"
+                f"define: the rules of '{name}' use {sorted(unknown)} and have the arguments "
+                f"{names}; names of arguments, the same in every rule, were expected"
             )
         return names
     return ()
@@ -165,8 +168,9 @@ def define(
     shares : bool
         Whether the result may share the memory of the first argument.
     write : callable, optional
-        `write(own, *args, **params)` puts the result straight into the array `own`, the first argument; it returns
-        NotImplemented where it cannot. Without it an in-place form computes a new array and copies it.
+        `write(own, *args, **params)` puts the result straight into the array `own`, the first
+        argument; it returns NotImplemented where it cannot. Without it an in-place form computes a
+        new array and copies it.
 
     Examples
     --------
@@ -174,9 +178,7 @@ def define(
     >>> PRIMITIVES["exp"]
     Primitive('exp')
     """
-    return _register(
-        Primitive(name, forward, samples, rules=rules, shares=shares, write=write)
-    )
+    return _register(Primitive(name, forward, samples, rules=rules, shares=shares, write=write))
 
 
 def define_fused(
@@ -194,9 +196,11 @@ def define_fused(
     name : str
         Unique.
     forward : callable
-        `forward(*args, save, **params) -> (out or tuple of out, saved)`. With `save` False nothing needs to be saved.
+        `forward(*args, save, **params) -> (out or tuple of out, saved)`. With `save` False nothing
+        needs to be saved.
     backward : callable
-        `backward(grads, saved, needs, **params) -> sequence of (array or None)`, one for each argument.
+        `backward(grads, saved, needs, **params) -> sequence of (array or None)`, one for each
+        argument.
     samples : callable
         Where the gradient is checked.
     shares : bool

@@ -108,9 +108,7 @@ def apply(primitive: Primitive, *args: Any, **params: Any) -> Any:
     return wrap(np.asarray(result))
 
 
-def differentiable(
-    primitive: Primitive, args: Sequence[Any]
-) -> tuple[GradMeta | None, ...] | None:
+def differentiable(primitive: Primitive, args: Sequence[Any]) -> tuple[GradMeta | None, ...] | None:
     """The metas of the arguments through which a gradient flows; None if through none."""
     rules = primitive.rules
     fused = primitive.backward is not None
@@ -149,6 +147,8 @@ def record(
     result = wrap(ans)
     if primitive.shares:
         _link(primitive, args, (result,), params)
+    if ans.dtype.kind != "f":
+        return result
     reads, reads_ans = primitive.plan(tuple([meta is not None for meta in inputs]))
     saved: list[Any] = []
     checks: list[tuple[Counter, int]] = []

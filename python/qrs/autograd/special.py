@@ -1,6 +1,7 @@
 """Functions on float arrays that NumPy lacks or that need care at the ends of the range.
 
-Every activation built on exp or tanh goes through here, so that a faster implementation replaces one line.
+Every activation built on exp or tanh goes through here, so that a faster implementation replaces
+one line.
 """
 
 import functools
@@ -14,7 +15,17 @@ from numpy.polynomial import chebyshev
 from qrs import dtypes
 from qrs.autograd.arrays import Array
 
-__all__ = ["erf", "floating", "gelu", "log_softmax", "logsumexp", "quiet", "sigmoid", "softmax", "tanh"]
+__all__ = [
+    "erf",
+    "floating",
+    "gelu",
+    "log_softmax",
+    "logsumexp",
+    "quiet",
+    "sigmoid",
+    "softmax",
+    "tanh",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -57,7 +68,8 @@ def sigmoid(x: Array) -> Array:
     out = np.asarray(np.negative(x))
     np.exp(out, out=out)
     out += 1
-    return np.reciprocal(out, out=out)
+    np.reciprocal(out, out=out)
+    return out
 
 
 # Chebyshev coefficients, fitted to values of 1e-16 accuracy.
@@ -102,8 +114,7 @@ def erf(x: Array) -> Array:
 
     Examples
     --------
-    >>> import functools
-import math
+    >>> import math
     >>> bool(abs(erf(np.array(0.5)) - math.erf(0.5)) < 1e-15)
     True
     """
@@ -127,8 +138,9 @@ def gelu(x: Array) -> Array:
     >>> gelu(np.array([0.0, 10.0]))
     array([ 0., 10.])
     """
-    half = x * np.asarray(0.5, x.dtype)
-    return half + half * erf(x * np.asarray(math.sqrt(0.5), x.dtype))
+    half: Array = x * np.asarray(0.5, x.dtype)
+    half += half * erf(x * np.asarray(math.sqrt(0.5), x.dtype))
+    return half
 
 
 def _top(x: Array, axis: Any) -> Any:
@@ -162,7 +174,7 @@ def softmax(x: Array, axis: int) -> Array:
     """
     if x.shape[axis] == 0:
         return x.copy()
-    out = np.asarray(x - x.max(axis=axis, keepdims=True))
+    out: Array = np.asarray(x - x.max(axis=axis, keepdims=True))
     np.exp(out, out=out)
     out /= out.sum(axis=axis, keepdims=True)
     return out
@@ -179,6 +191,6 @@ def log_softmax(x: Array, axis: int) -> Array:
     """
     if x.shape[axis] == 0:
         return x.copy()
-    shifted = np.asarray(x - x.max(axis=axis, keepdims=True))
+    shifted: Array = np.asarray(x - x.max(axis=axis, keepdims=True))
     shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted

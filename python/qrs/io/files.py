@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from qrs.errors import FormatError
 from qrs.io.atomic import replacing
@@ -82,7 +82,7 @@ def load(
     verify: bool = True,
     widen: bool = True,
     limits: Limits = DEFAULT_LIMITS,
-) -> object:
+) -> Any:
     """Load what :func:`qrs.save`, another safetensors writer or `torch.save` wrote.
 
     The content decides, not the name: safetensors, the zip archives of `torch.save`, and its
@@ -125,7 +125,7 @@ def load(
     >>> qrs.load(io.BytesIO(b"not a model"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
-    qrs.errors.FormatError: qrs.load: BytesIO: came a file that begins with b'not a mo', ...
+    qrs.errors.FormatError: qrs.load: BytesIO: came 11 bytes that begin with b'not a mo', ...
     """
     if map_location is not None and str(map_location) != "cpu":
         raise ValueError(f"qrs.load: map_location is {map_location!r:.80}, expected None or 'cpu'")

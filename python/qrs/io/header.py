@@ -168,10 +168,11 @@ def _read_length(source: Source, limits: Limits) -> int:
             "raise limits.header_bytes"
         )
     if length > source.size - _LENGTH_BYTES:
+        head = source.read(0, _LENGTH_BYTES)
         raise source.fail(
-            f"came a file that begins with {source.read(0, _LENGTH_BYTES)!r}, expected a safetensors "
-            f"file (these bytes would be the length of its header, and {source.size} came in all) "
-            "or a file of torch.save; it is of another format or cut short"
+            f"came {source.size} bytes that begin with {head!r}, expected a safetensors file "
+            "(these bytes would be the length of its header) or a file of torch.save; it is of "
+            "another format or cut short"
         )
     return length
 

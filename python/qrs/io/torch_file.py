@@ -191,7 +191,7 @@ def _check_value(source: Source, value: object, limits: Limits) -> None:
         if children is None:
             return 0
         known = heights.get(id(node))
-        if id(node) in open_nodes or depth + (known or 0) > limits.depth:
+        if id(node) in open_nodes or depth + (known or 1) > limits.depth:
             raise source.fail(
                 f"its containers hold each other or are nested deeper than {limits.depth}"
             )

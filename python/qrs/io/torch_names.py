@@ -301,7 +301,7 @@ class TorchNames:
         return make_quantized(parts, "a quantized tensor")
 
     def _nibbles(self, storage: Storage, offset: Any, size: Any, stride: Any) -> Array:
-        """Return the bytes of a tensor of 4-bit integers, two in each, the first in the low half."""
+        """Return the bytes of 4-bit integers: two in each, the first in its low half."""
         if not _are_sizes(size) or len(size) > self._limits.rank:
             raise ValueError("size is not a tuple of sizes")
         steps = tuple(math.prod(size[axis + 1 :]) for axis in range(len(size)))

@@ -58,7 +58,7 @@ _INTEGERS = range(-(2**63), 2**64)
 _NON_FINITE: Mapping[str, float] = MappingProxyType(
     {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 )
-_SEQUENCES: Mapping[str, Callable[[list[object]], object]] = MappingProxyType(
+_SEQUENCES: Mapping[str, Callable[[list[Any]], object]] = MappingProxyType(
     {"list": list, "tuple": tuple, "size": Size}
 )
 _TABLES: Mapping[str, Mapping[str, object]] = MappingProxyType(

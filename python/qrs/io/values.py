@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from qrs.qtensor import QTensor
 
 from qrs import dtypes
 from qrs.dtypes import dtype, qscheme
+from qrs.qtensor import QTensor
 from qrs.tensor import Size, Tensor
 
 __all__ = [

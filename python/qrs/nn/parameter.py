@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import numpy as np
 
 from qrs.tensor import Tensor
@@ -33,7 +35,8 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
-    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
+    def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Self:
+        """Share the memory of ``data``, outside of any graph."""
         array = np.empty(0, dtype=np.float32) if data is None else data.detach()._array
         return cls._wrap(array, requires_grad)
 

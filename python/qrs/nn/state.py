@@ -241,9 +241,7 @@ def _assign(target: Any, value: Any) -> str:
     if target.dim() == 0 and tuple(value.shape) == (1,):
         value = value[0]
     if value.shape != target.shape:
-        return (
-            f"shape {tuple(value.shape)} came, expected {tuple(target.shape)} as in this module"
-        )
+        return f"shape {tuple(value.shape)} came, expected {tuple(target.shape)} as in this module"
     target.copy_(value)
     return ""
 

@@ -1,8 +1,9 @@
 """Quantized tensors: integers that stand for real numbers.
 
-`QTensor` is the class, `quantize_per_tensor` and `quantize_per_channel` make one. Its parts: `qparams` (scales and
-zero points, checked), `core` (facts and conversions), `shaping` (moving elements), `joining`, `reducing` (selecting
-and combining them), `qtensor` (the class itself), `functions` (PyTorch's names).
+`QTensor` is the class, `quantize_per_tensor` and `quantize_per_channel` make one. Its parts:
+`qparams` (scales and zero points, checked), `core` (facts and conversions), `shaping` (moving
+elements), `joining`, `reducing` (selecting and combining them), `qtensor` (the class itself),
+`functions` (PyTorch's names).
 """
 
 from qrs.qtensor.functions import (

@@ -8,6 +8,7 @@ from typing import Any, NoReturn, Self
 import numpy as np
 
 from qrs import _kernels
+from qrs.autograd.arrays import as_array
 from qrs.dtypes import dtype, qint8, qint32, qscheme, quint4x2, quint8
 from qrs.errors import DtypeError, ShapeError
 from qrs.qtensor.nibbles import pack_nibbles, unpack_nibbles
@@ -27,18 +28,14 @@ def quantized(x: Array, qparams: QParams, kind: dtype) -> Array:
     """The stored integers of float32 values (formulas: `qrs.quantize_per_tensor`)."""
     if isinstance(qparams, PerTensor):
         return _kernels.quantize(x, qparams.scale, qparams.zero_point, kind)
-    return _kernels.quantize_per_channel(
-        x, qparams.scales, qparams.zero_points, qparams.axis, kind
-    )
+    return _kernels.quantize_per_channel(x, qparams.scales, qparams.zero_points, qparams.axis, kind)
 
 
 def dequantized(ints: Array, qparams: QParams) -> Array:
     """The float32 values that integers stand for: `scale * (q - zero_point)`."""
     if isinstance(qparams, PerTensor):
         return _kernels.dequantize(ints, qparams.scale, qparams.zero_point)
-    return _kernels.dequantize_per_channel(
-        ints, qparams.scales, qparams.zero_points, qparams.axis
-    )
+    return _kernels.dequantize_per_channel(ints, qparams.scales, qparams.zero_points, qparams.axis)
 
 
 class QuantizedBase:
@@ -123,7 +120,7 @@ class QuantizedBase:
                quantization_scheme=qrs.per_tensor_affine, scale=0.5, zero_point=100)
         """
         where = "QTensor.from_ints"
-        array: Array = ints._array if isinstance(ints, Tensor) else np.asarray(ints)
+        array: Array = ints._array if isinstance(ints, Tensor) else as_array(ints)
         full = array.shape if shape is None else tuple(shape)
         qparams: QParams
         if axis is None:
@@ -246,11 +243,13 @@ class QuantizedBase:
 
     def q_per_channel_scales(self) -> Tensor:
         """Real units per step of each channel, float64."""
-        return Tensor._wrap(self._each("q_per_channel_scales", "q_scale").scales.copy())
+        qparams = self._each("q_per_channel_scales", "q_scale")
+        return Tensor._wrap(qparams.scales.copy())
 
     def q_per_channel_zero_points(self) -> Tensor:
         """The integer that stands for 0 in each channel, int64; float64 for float qparams."""
-        return Tensor._wrap(self._each("q_per_channel_zero_points", "q_zero_point").zero_points.copy())
+        qparams = self._each("q_per_channel_zero_points", "q_zero_point")
+        return Tensor._wrap(qparams.zero_points.copy())
 
     def q_per_channel_axis(self) -> int:
         """The axis of the channels."""
@@ -260,7 +259,8 @@ class QuantizedBase:
         if isinstance(self._qparams, PerTensor):
             return self._qparams
         raise DtypeError(
-            f"{op}: a tensor with a scale for each channel came, expected one scale; use {instead}()"
+            f"{op}: a tensor with a scale for each channel came, expected one scale; "
+            f"use {instead}()"
         )
 
     def _each(self, op: str, instead: str) -> PerChannel:
@@ -308,11 +308,11 @@ class QuantizedBase:
 
     def numpy(self) -> Array:
         """The values as a float32 array; `int_repr().numpy()` gives the integers."""
-        return self.dequantize().numpy()
+        return dequantized(self._values(), self._qparams)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise ValueError("QTensor: its values are computed, so an array of them is always a copy")
+            raise ValueError("QTensor: values are computed, so an array of them is always a copy")
         values = dequantized(self._values(), self._qparams)
         return values if dtype is None else values.astype(dtype)
 
@@ -337,7 +337,8 @@ class QuantizedBase:
 
     def _like(self, ints: Array) -> Self:
         """A tensor with these integers and the same type and parameters."""
-        return self._make(ints, self._qparams, self._dtype)
+        # NumPy's functions give scalars for arrays without dimensions.
+        return self._make(np.asarray(ints), self._qparams, self._dtype)
 
     def _refuse(self, op: str, why: str) -> NoReturn:
         raise DtypeError(f"{op}: {why}; call dequantize() first")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qrs import _kernels
+from qrs.autograd.arrays import as_array
 from qrs.dtypes import dtype
 from qrs.errors import DtypeError, ShapeError
 from qrs.qtensor.core import Array, quantized, storage_type
@@ -34,9 +35,9 @@ __all__ = [
 
 
 def _float_array(x: Any, where: str) -> Array:
-    array: Array = x._array if isinstance(x, Tensor) else np.asarray(x)
     if isinstance(x, QTensor):
         raise DtypeError(f"{where}: a quantized tensor came, expected float32; dequantize it first")
+    array: Array = x._array if isinstance(x, Tensor) else as_array(x)
     if array.dtype != np.float32:
         raise DtypeError(f"{where}: {array.dtype} came, expected float32; use float() first")
     return array
@@ -67,7 +68,8 @@ def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: dtype) -
     Raises
     ------
     ValueError
-        If the scale is not a positive finite float32, or the zero point outside the range of `dtype`.
+        If the scale is not a positive finite float32, or the zero point outside the range of
+        `dtype`.
     DtypeError
         If `input` is not float32 or `dtype` not quantized.
 
@@ -82,8 +84,8 @@ def quantize_per_tensor(input: Any, scale: Any, zero_point: Any, dtype: dtype) -
         scales, points = list(scale), list(zero_point)
         if not len(input) == len(scales) == len(points):
             raise ShapeError(
-                f"{where}: {len(input)} tensors, {len(scales)} scales and {len(points)} zero points "
-                "came, expected one of each"
+                f"{where}: {len(input)} tensors, {len(scales)} scales and {len(points)} zero "
+                "points came, expected one of each"
             )
         triples = zip(input, scales, points, strict=True)
         return [quantize_per_tensor(x, s, z, dtype) for x, s, z in triples]
@@ -206,7 +208,7 @@ def _make_per_tensor_quantized_tensor(input: Tensor, scale: float, zero_point: i
 def _make_per_channel_quantized_tensor(
     input: Tensor, scale: Any, zero_point: Any, axis: int
 ) -> QTensor:
-    """As `_make_per_tensor_quantized_tensor` with a scale and zero point for each index of `axis`."""
+    """As `_make_per_tensor_quantized_tensor`, with scales and zero points along `axis`."""
     kind = storage_type(input, "_make_per_channel_quantized_tensor")
     return QTensor.from_ints(input, scale, zero_point, kind, axis=axis)
 
@@ -222,9 +224,7 @@ def _empty_per_channel_affine_quantized(
     size: Sequence[int], *, scales: Any, zero_points: Any, axis: int, dtype: dtype
 ) -> QTensor:
     """A tensor of the given size whose values are 0, as near as the zero points allow."""
-    return quantize_per_channel(
-        np.zeros(tuple(size), np.float32), scales, zero_points, axis, dtype
-    )
+    return quantize_per_channel(np.zeros(tuple(size), np.float32), scales, zero_points, axis, dtype)
 
 
 def _choose_qparams_per_tensor(input: Any, reduce_range: bool = False) -> tuple[float, int]:
@@ -245,6 +245,4 @@ def _choose_qparams_per_tensor(input: Any, reduce_range: bool = False) -> tuple[
     >>> round(scale, 7), zero_point
     (0.0117647, 85)
     """
-    return _kernels.choose_qparams(
-        _float_array(input, "_choose_qparams_per_tensor"), reduce_range
-    )
+    return _kernels.choose_qparams(_float_array(input, "_choose_qparams_per_tensor"), reduce_range)

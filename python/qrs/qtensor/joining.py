@@ -26,8 +26,8 @@ class JoinMethods(ShapeMethods):
     ) -> Any:
         """`join`, which is `qrs.cat` or `qrs.stack`, on `tensors`, the first of which is this one.
 
-        The result has the parameters of the first tensor; the others are quantized anew where theirs
-        differ (PyTorch 1.8.1). Scales for each channel stay with their elements.
+        The result has the parameters of the first tensor; the others are quantized anew where
+        theirs differ (PyTorch 1.8.1). Scales for each channel stay with their elements.
         """
         for i, item in enumerate(tensors):
             if not isinstance(item, JoinMethods) or item._dtype is not self._dtype:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qrs.autograd.arrays import as_array
 from qrs.dtypes import (
     dtype,
     per_channel_affine,
@@ -69,9 +70,7 @@ class PerChannel:
 
     def __eq__(self, other: object) -> bool:
         return (
-            isinstance(other, PerChannel)
-            and self.axis == other.axis
-            and self.same_channels(other)
+            isinstance(other, PerChannel) and self.axis == other.axis and self.same_channels(other)
         )
 
     def __hash__(self) -> int:
@@ -113,12 +112,9 @@ def per_tensor(scale: Any, zero_point: Any, kind: dtype, where: str) -> PerTenso
         If `kind` is not a quantized type, or an argument not a number.
     """
     _check_kind(kind, where)
-    try:
-        real_scale = float(scale)
-    except TypeError:
-        raise DtypeError(
-            f"{where}: a {type(scale).__name__} came for the scale, expected a number"
-        ) from None
+    real_scale = _real(scale)
+    if real_scale is None:
+        raise DtypeError(f"{where}: a {type(scale).__name__} came for the scale, expected a number")
     _check_scales(np.asarray(real_scale), where)
     point = _integer(zero_point, where)
     _check_zero_points(np.asarray(point), kind, where)
@@ -133,8 +129,8 @@ def per_channel(
     Raises
     ------
     ShapeError
-        If `axis` is not one of the array's, or there is not one scale and zero point for each of its
-        indices.
+        If `axis` is not one of the array's, or there is not one scale and zero point for each of
+        its indices.
     ValueError, DtypeError
         As `per_tensor`, for any of them.
     """
@@ -146,11 +142,7 @@ def per_channel(
         )
     place %= len(shape)
     scale_array = _vector(scales, "scales", where)
-    if scale_array.dtype.kind not in "fiu":
-        raise DtypeError(f"{where}: scales are {scale_array.dtype}, expected floating point")
     zero_array = _vector(zero_points, "zero points", where)
-    if zero_array.dtype.kind not in "fiu":
-        raise DtypeError(f"{where}: zero points are {zero_array.dtype}, expected numbers")
     for name, array in (("scales", scale_array), ("zero points", zero_array)):
         if array.size != shape[place]:
             raise ShapeError(
@@ -197,23 +189,26 @@ def _check_zero_points(points: Array, kind: dtype, where: str) -> None:
         )
 
 
+def _real(value: Any) -> float | None:
+    """`value` as a float, None if it is no number."""
+    if isinstance(value, (str, bytes)):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
 def _integer(value: Any, where: str) -> int:
     """`value` as an int; observers give zero points as floats that hold integers."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        pass
-    try:
-        real = float(value)
-    except TypeError:
-        real = np.nan
-    if not real.is_integer():
+    real = _real(value)
+    if real is None or not real.is_integer():
         raise DtypeError(f"{where}: zero point {value!r} came, expected an integer")
     return int(real)
 
 
 def _vector(values: Any, name: str, where: str) -> Array:
-    array: Array = values._array if isinstance(values, Tensor) else np.asarray(values)
+    array: Array = values._array if isinstance(values, Tensor) else as_array(values)
     if array.ndim != 1:
         raise ShapeError(f"{where}: {name} of shape {array.shape} came, expected one dimension")
     return array

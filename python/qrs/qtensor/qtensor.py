@@ -11,13 +11,17 @@ import numpy as np
 from qrs.dtypes import dtype
 from qrs.errors import DtypeError
 from qrs.qtensor.core import Array
+from qrs.qtensor.joining import JoinMethods
 from qrs.qtensor.printing import format_quantized
 from qrs.qtensor.qparams import QParams
 from qrs.qtensor.reducing import ReduceMethods
-from qrs.qtensor.joining import JoinMethods
 from qrs.tensor import Tensor, device
 
 __all__ = ["QTensor"]
+
+
+class NoSuchOperationError(DtypeError, AttributeError):
+    """A method of Tensor was called on a quantized tensor, which has none of that name."""
 
 
 def _compared(name: str) -> Callable[[QTensor, Any], Any]:
@@ -35,7 +39,7 @@ def _compared(name: str) -> Callable[[QTensor, Any], Any]:
 
 
 def _refused(symbol: str, instead: str) -> Callable[..., NoReturn]:
-    def method(self: QTensor, *_others: Any) -> NoReturn:
+    def method(_self: QTensor, *_others: Any) -> NoReturn:
         raise DtypeError(
             f"{symbol}: a quantized tensor came, whose result would need a scale of its own; use "
             f"{instead}, or dequantize() first"
@@ -51,12 +55,12 @@ class QTensor(JoinMethods, ReduceMethods):
     """Integers that stand for real numbers: `value = scale * (q - zero_point)`.
 
     Immutable; views share memory. There is one scale and zero point for the tensor, or one for each
-    index of an axis. Made by `qrs.quantize_per_tensor`, `qrs.quantize_per_channel`, `from_ints`, and
-    by quantized layers.
+    index of an axis. Made by `qrs.quantize_per_tensor`, `qrs.quantize_per_channel`, `from_ints`,
+    and by quantized layers.
 
     Methods that move or select elements (`reshape`, `permute`, `x[...]`, `flip`, `topk`, ...), the
-    comparisons and `relu`, `clamp`, `mean`, `sigmoid`, `tanh` are those of `Tensor`. Everything else
-    needs `dequantize()` first.
+    comparisons and `relu`, `clamp`, `mean`, `sigmoid`, `tanh` are those of `Tensor`. Everything
+    else needs `dequantize()` first.
 
     Examples
     --------
@@ -174,11 +178,11 @@ class QTensor(JoinMethods, ReduceMethods):
         if name.startswith("__") or not hasattr(Tensor, name):
             raise AttributeError(f"QTensor has no attribute {name!r}")
         if name.endswith("_"):
-            raise AttributeError(
+            raise NoSuchOperationError(
                 f"{name}: a quantized tensor came, which is immutable; use the form without the "
                 "underscore"
             )
-        raise AttributeError(
+        raise NoSuchOperationError(
             f"{name}: a quantized tensor came, expected a float one; call dequantize() first"
         )
 
@@ -186,9 +190,7 @@ class QTensor(JoinMethods, ReduceMethods):
         return format_quantized(self)
 
 
-def _restored(
-    ints: Array, qparams: QParams, kind: dtype, shape: tuple[int, ...] | None
-) -> QTensor:
+def _restored(ints: Array, qparams: QParams, kind: dtype, shape: tuple[int, ...] | None) -> QTensor:
     result = QTensor._wrap(ints, qparams, kind)
     result._shape = shape
     return result

@@ -13,11 +13,12 @@ from qrs.tensor import Tensor
 
 __all__ = ["QuantizedIndices", "ReduceMethods"]
 
-# Parameters of outputs whose range is known (PyTorch 1.8.1): 0 to 1, and -1 to 1.
+# Parameters of outputs whose range is known, 0 to 1 and -1 to 1, as in PyTorch 1.8.1. Except for
+# the sigmoid of qint32: PyTorch's scale of 2 ** -32 cuts values at 0.5.
 _UNIT = {
     quint8: PerTensor(1 / 256, 0),
     qint8: PerTensor(1 / 256, -128),
-    qint32: PerTensor(2.0**-32, 0),
+    qint32: PerTensor(2.0**-31, 0),
 }
 _SIGNED_UNIT = {
     quint8: PerTensor(2 / 256, 128),
@@ -86,12 +87,12 @@ class ReduceMethods(QuantizedBase):
         ints = self._uniform("mean")
         zero_point = self.q_zero_point()
         total = (ints.long() - zero_point).sum(dim, keepdim)._array
-        count = ints.numel() // max(total.size, 1)
-        if count == 0:
+        if total.size and not ints.numel():
             self._refuse("mean", f"shape {tuple(self.shape)} has no elements to average")
-        rounded = np.rint(total / count).astype(np.int64) + zero_point
-        kind = self._dtype
-        return self._like(rounded.clip(kind.qmin, kind.qmax).astype(kind.numpy))
+        count = ints.numel() // max(total.size, 1)
+        rounded = np.rint(total / max(count, 1)).astype(np.int64) + zero_point
+        # A mean lies between the integers it is the mean of, so it is in their range.
+        return self._like(rounded.astype(self._dtype.numpy))
 
     def relu(self) -> Self:
         """`max(q, zero_point)`: negative values become 0.

@@ -1,9 +1,9 @@
 """Changes of shape and order. The integers move as those of a plain tensor; the scales follow.
 
 With a scale for each channel, the same change is made to an array of channel numbers. Where the
-result still depends on one axis only, that is the new axis, and the numbers along it say which scale
-stands where. So slicing, flipping, repeating and permuting keep the right scales, and a change after
-which no axis owns the scales is refused.
+result still depends on one axis only, that is the new axis, and the numbers along it say which
+scale stands where. So slicing, flipping, repeating and permuting keep the right scales, and a
+change after which no axis owns the scales is refused.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class ShapeMethods(QuantizedBase):
     unbind = _several("unbind")
 
     @property
-    def T(self) -> Self:
+    def T(self) -> Self:  # noqa: N802 - PyTorch's name
         """The dimensions in reverse order."""
         return self._moved("T", lambda t: t.T)
 
@@ -103,9 +103,7 @@ class ShapeMethods(QuantizedBase):
     def _moved(self, op: str, change: Callable[[Tensor], Tensor]) -> Self:
         """The tensor after `change`, which must move every kind of plain tensor in the same way."""
         numbers = self._channel_numbers()
-        return self._placed(
-            op, change(self._plain()), None if numbers is None else change(numbers)
-        )
+        return self._placed(op, change(self._plain()), None if numbers is None else change(numbers))
 
     def _channel_numbers(self) -> Tensor | None:
         """For each element the number of its channel; None with one scale."""
@@ -113,23 +111,25 @@ class ShapeMethods(QuantizedBase):
         if isinstance(qparams, PerTensor):
             return None
         numbers = qparams.broadcast(np.arange(qparams.scales.size), self.dim())
-        return Tensor._wrap(np.broadcast_to(numbers, self.shape))
+        # In order in memory: `view` then fails only where it does for the integers.
+        return Tensor._wrap(np.broadcast_to(numbers, self.shape).copy())
 
     def _placed(self, op: str, ints: Tensor, numbers: Tensor | None) -> Self:
         """The tensor of moved integers, whose channels moved to `numbers`."""
-        qparams: QParams | None = self._qparams
+        qparams = self._qparams
         if isinstance(qparams, PerChannel) and numbers is not None:
-            place = f"axis {qparams.axis}"
-            qparams = located(qparams, numbers._array)
-            if qparams is None:
-                self._refuse(
-                    op, f"the scales of {place} would not lie along one axis of the result"
+            found = located(qparams, numbers._array)
+            if found is None:
+                why = (
+                    f"the scales of axis {qparams.axis} would not lie along one axis of the result"
                 )
+                self._refuse(op, why)
+            qparams = found
         return self._make(ints._array, qparams, self._dtype)
 
 
 def located(qparams: PerChannel, channels: Array) -> QParams | None:
-    """The parameters of a tensor whose elements belong to `channels`, if they lie along one axis."""
+    """The parameters of elements that belong to `channels`, if these depend on one axis only."""
     # The old axis comes first: where several would do, it stays.
     axes = sorted(range(channels.ndim), key=lambda axis: axis != qparams.axis)
     if channels.size == 0:

@@ -1,4 +1,4 @@
-"""Quantization of models: observers, qconfigs, fusion, and the dynamic, static and aware workflows."""
+"""Quantization of models: observers, qconfigs, fusion, and the three workflows."""
 
 from qrs.quantization.convert import convert, swap_module
 from qrs.quantization.fake_quantize import (

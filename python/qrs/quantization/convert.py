@@ -57,12 +57,18 @@ def convert(
     Examples
     --------
     >>> import qrs
-    >>> model = qrs.nn.Sequential(qrs.quantization.QuantStub(), qrs.nn.Linear(2, 2))
+    >>> class Scale(qrs.nn.Module):
+    ...     @classmethod
+    ...     def from_float(cls, module):
+    ...         new = cls()
+    ...         new.scale = module.activation_post_process.calculate_qparams()[0].item()
+    ...         return new
+    >>> model = qrs.nn.Sequential(qrs.nn.Linear(2, 2)).eval()
     >>> model.qconfig = qrs.quantization.get_default_qconfig()
-    >>> prepared = qrs.quantization.prepare(model.eval())
+    >>> prepared = qrs.quantization.prepare(model)
     >>> _ = prepared(qrs.ones(3, 2))
-    >>> type(qrs.quantization.convert(prepared)[1])
-    <class 'qrs.nn.quantized.linear.Linear'>
+    >>> qrs.quantization.convert(prepared, {qrs.nn.Linear: Scale})[0].scale > 0
+    True
     """
     if mapping is None:
         mapping = get_default_static_quant_module_mappings()
@@ -73,9 +79,7 @@ def convert(
             )
     if not inplace:
         module = copy.deepcopy(module)
-    custom = (convert_custom_config_dict or {}).get(
-        "observed_to_quantized_custom_module_class", {}
-    )
+    custom = (convert_custom_config_dict or {}).get("observed_to_quantized_custom_module_class", {})
     module = convert_modules(module, mapping, custom)
     if remove_qconfig:
         remove_qconfig_(module)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import (
     per_channel_symmetric,

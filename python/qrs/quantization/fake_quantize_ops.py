@@ -1,4 +1,4 @@
-"""Fake quantization as functions: round to the stored integers and back, gradient straight through."""
+"""Fake quantization as functions: to the stored integers and back, gradient straight through."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.autograd import Function
 from qrs.errors import DtypeError, ShapeError
 from qrs.tensor import Tensor
@@ -22,8 +23,9 @@ def fake_quantize_arrays(
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
     """Fake-quantized values, and where the stored integer was inside the range.
 
-    v = z + rne(x * inv(s)); y = (clamp(v, qmin, qmax) - z) * s; mask = qmin <= v <= qmax. The scale and
-    the zero point broadcast against x and have its type. NaN gives zero, outside the mask.
+    v = z + rne(x * inv(s)); y = (clamp(v, qmin, qmax) - z) * s; mask = qmin <= v <= qmax. The
+    scale and the zero point broadcast against x and have its type. NaN gives zero, outside the
+    mask.
     """
     v = np.rint(x * (1 / scale)) + zero_point
     mask = (v >= qmin) & (v <= qmax)
@@ -81,8 +83,8 @@ def fake_quantize_per_tensor_affine(
     Returns
     -------
     Tensor
-        ``(clamp(z + rne(x * inv(s)), quant_min, quant_max) - z) * s``; the gradient passes unchanged
-        where nothing was clamped and is zero elsewhere.
+        ``(clamp(z + rne(x * inv(s)), quant_min, quant_max) - z) * s``; the gradient passes
+        unchanged where nothing was clamped and is zero elsewhere.
 
     Raises
     ------

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
 import qrs.nn as nn
 import qrs.nn.intrinsic as nni
 from qrs.errors import UnsupportedLayerError
@@ -53,7 +54,7 @@ def _fold(layer: Any, bn: Any) -> Module:
             f"fuse_modules: a {type(bn).__name__} without running statistics came, expected "
             "track_running_stats=True"
         )
-    folded = copy.deepcopy(layer)
+    folded: Any = copy.deepcopy(layer)
     # A transposed convolution keeps its output channels, cut into groups, on the second axis.
     transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
     weight, bias = fuse_conv_bn_weights(
@@ -68,7 +69,8 @@ def _fold(layer: Any, bn: Any) -> Module:
     )
     folded.weight = nn.Parameter(weight)
     folded.bias = nn.Parameter(bias)
-    return folded
+    fused: Module = folded
+    return fused
 
 
 def fuse_conv_bn_weights(
@@ -247,14 +249,14 @@ def _check_sizes(mod_list: Sequence[Any], training: bool) -> None:
     channels = getattr(first, "out_channels", getattr(first, "out_features", None))
     if channels is not None and channels != second.num_features:
         raise ValueError(
-            f"fuse_modules: {type(first).__name__} gives {channels} channels, {type(second).__name__} "
-            f"expects {second.num_features}"
+            f"fuse_modules: {type(first).__name__} gives {channels} channels, "
+            f"{type(second).__name__} expects {second.num_features}"
         )
     if training and not (second.affine and second.track_running_stats):
         raise ValueError(
             f"fuse_modules: a {type(second).__name__} with affine={second.affine}, "
-            f"track_running_stats={second.track_running_stats} came in training mode, expected both "
-            "True"
+            f"track_running_stats={second.track_running_stats} came in training mode, expected "
+            "both True"
         )
 
 
@@ -313,12 +315,24 @@ def fuse_modules(
     if not inplace:
         model = copy.deepcopy(model)
     extra = (fuse_custom_config_dict or {}).get("additional_fuser_method_mapping", {})
-    groups = [modules_to_fuse] if modules_to_fuse and isinstance(modules_to_fuse[0], str) else modules_to_fuse
-    for group in groups:
+    for group in _groups(modules_to_fuse):
         if len(group) < 2:
-            raise ValueError(f"fuse_modules: group {list(group)} came, expected two names at least")
+            raise ValueError(f"fuse_modules: group {group} came, expected two names at least")
         fused = fuser_func([model.get_submodule(name) for name in group], extra)
         for name, module in zip(group, fused, strict=True):
             parent, _, leaf = name.rpartition(".")
             model.get_submodule(parent).add_module(leaf, module)
     return model
+
+
+def _groups(names: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
+    """One list of names for each group."""
+    flat = [name for name in names if isinstance(name, str)]
+    if not flat:
+        return [list(group) for group in names]
+    if len(flat) < len(names):
+        raise ValueError(
+            "fuse_modules: names and lists of names came mixed, expected one list of names or a "
+            "list of lists"
+        )
+    return [flat]

@@ -140,7 +140,9 @@ def add_observer_(
         if qconfig_propagation_list is None
         else qconfig_propagation_list
     )
-    _Inserter(leaves, non_leaf_module_list or (), custom_module_class_mapping or {}).walk(module, "")
+    _Inserter(leaves, non_leaf_module_list or (), custom_module_class_mapping or {}).walk(
+        module, ""
+    )
 
 
 class _Inserter:
@@ -174,9 +176,9 @@ class _Inserter:
                 self._insert(observed, path)
             else:
                 self.walk(child, path)
-        if not list(module.children()) and not isinstance(module, Sequential):
-            if type(module) in self.leaves:
-                self._insert(module, prefix)
+        is_leaf = not list(module.children()) and not isinstance(module, Sequential)
+        if is_leaf and type(module) in self.leaves:
+            self._insert(module, prefix)
 
     def _insert(
         self, module: Module, path: str, factory: Callable[[], Module] | None = None

@@ -69,7 +69,7 @@ def load_observer_state_dict(mod: Module, obs_dict: Mapping[str, Any]) -> None:
     missing, unexpected = sorted(expected - set(obs_dict)), sorted(set(obs_dict) - expected)
     if missing or unexpected:
         raise StateDictError(
-            f"load_observer_state_dict: missing {missing} and unexpected {unexpected}, expected the "
-            "entries of a model prepared in the same way"
+            f"load_observer_state_dict: missing {missing} and unexpected {unexpected}, expected "
+            "the entries of a model prepared in the same way"
         )
     mod.load_state_dict(obs_dict, strict=False)

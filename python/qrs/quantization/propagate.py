@@ -29,7 +29,7 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
     """Set the attribute ``qconfig`` on a module and on all below it, in place.
 
     For every module the last of these that exists holds: the parent's value; the entry of its exact
-    type; the entry of its dotted name (``""`` is the root); its own attribute, even if that is None.
+    type; the entry of its dotted name (``""`` is the root); its own attribute, even if it is None.
 
     Parameters
     ----------

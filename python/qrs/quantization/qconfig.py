@@ -241,9 +241,7 @@ def get_default_qat_qconfig(backend: str | None = None) -> QConfig:
     return _row(backend, "get_default_qat_qconfig")[1]
 
 
-def get_default_dynamic_qconfig(
-    backend: str | None = None, dtype: Dtype = qint8
-) -> QConfigDynamic:
+def get_default_dynamic_qconfig(backend: str | None = None, dtype: Dtype = qint8) -> QConfigDynamic:
     """The qconfig for dynamic quantization under a profile.
 
     Parameters
@@ -272,5 +270,7 @@ def get_default_dynamic_qconfig(
     }
     if dtype not in by_dtype:
         names = ", ".join(d.name for d in by_dtype)
-        raise ValueError(f"get_default_dynamic_qconfig: dtype {dtype} came, expected one of {names}")
+        raise ValueError(
+            f"get_default_dynamic_qconfig: dtype {dtype} came, expected one of {names}"
+        )
     return by_dtype[dtype]

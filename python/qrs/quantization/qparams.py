@@ -1,13 +1,14 @@
 """From an observed range to a scale and a zero point (ARCHITECTURE.md, "Quantization parameters").
 
-Plain functions on numpy arrays, in float32, shared by all observers. A range may be one pair of numbers
-or one pair per channel; the results have one dimension either way.
+Plain functions on numpy arrays, in float32, shared by all observers. A range may be one pair of
+numbers or one pair per channel; the results have one dimension either way.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8, qscheme, quint4x2, quint8
 from qrs.errors import DtypeError
@@ -80,9 +81,10 @@ def integer_range(
 
 
 def _width(lo: FloatArray, hi: FloatArray) -> FloatArray:
-    """hi - lo, held at the largest float32 where the difference has none."""
+    """Hi - lo, held at the largest float32 where the difference has none."""
     with np.errstate(over="ignore"):
-        return np.minimum(hi - lo, np.finfo(np.float32).max)
+        width: FloatArray = np.minimum(hi - lo, np.finfo(np.float32).max)
+    return width
 
 
 def qparams(

@@ -1,4 +1,4 @@
-"""Where a model changes between float and quantized values: stubs, and a wrapper that holds both."""
+"""Where a model changes between float and quantized values: stubs, and a wrapper with both."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import qrs.nn as nn
+import qrs.nn.quantized as nnq
 import qrs.nn.quantized.dynamic as nnqd
 from qrs.dtypes import dtype as Dtype
 from qrs.errors import UnsupportedLayerError
@@ -70,6 +71,8 @@ SWAPS = (
     Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell),
     Swap(nn.GRUCell, dynamic=nnqd.GRUCell),
     Swap(nn.RNNCell, dynamic=nnqd.RNNCell),
+    Swap(nn.Embedding, static=nnq.Embedding, dynamic=nnq.Embedding),
+    Swap(nn.EmbeddingBag, static=nnq.EmbeddingBag, dynamic=nnq.EmbeddingBag),
     Swap(nn.Sigmoid, output=default_affine_fixed_qparams_fake_quant),
     Swap(nn.Hardsigmoid, output=default_affine_fixed_qparams_fake_quant),
     Swap(nn.Tanh, output=default_symmetric_fixed_qparams_fake_quant),
@@ -137,7 +140,8 @@ def get_static_quant_module_class(
 
 
 def get_dynamic_quant_module_class(
-    float_module_class: ModuleType, additional_dynamic_quant_mapping: Mapping[Any, Any] | None = None
+    float_module_class: ModuleType,
+    additional_dynamic_quant_mapping: Mapping[Any, Any] | None = None,
 ) -> ModuleType:
     """The dynamically quantized form of a class.
 

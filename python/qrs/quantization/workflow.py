@@ -42,16 +42,18 @@ def quantize_dynamic(
     mapping: ModuleMap | None = None,
     inplace: bool = False,
 ) -> Module:
-    """Quantize the weights of a model; its inputs are quantized at each call, its outputs are float.
+    """Quantize the weights of a model; inputs are quantized at each call, outputs are float.
 
     Parameters
     ----------
     model : Module
-        A trained float model. It may itself be a layer to quantize: the quantized layer is returned.
+        A trained float model. It may itself be a layer to quantize: the quantized layer is
+        returned.
     qconfig_spec : set or dict, optional
-        What to quantize. A set of types and dotted names, which get the default qconfig of ``dtype``
-        under `qrs.backends.quantized.engine`; or a dict from types and names to a qconfig (None:
-        leave in float), where ``dtype`` has no effect. Default: all types that ``dtype`` is for.
+        What to quantize. A set of types and dotted names, which get the default qconfig of
+        ``dtype`` under `qrs.backends.quantized.engine`; or a dict from types and names to a
+        qconfig (None: leave in float), where ``dtype`` has no effect. Default: all types that
+        ``dtype`` is for.
     dtype : dtype
         Type of the weights: ``qint8``, ``float16``, or ``quint8`` for embeddings.
     mapping : mapping of type to type, optional
@@ -74,7 +76,8 @@ def quantize_dynamic(
     Warns
     -----
     UnquantizedLayerWarning
-        For subclasses of a type that was asked for, which stay float: only exact types are replaced.
+        For subclasses of a type that was asked for, which stay float: only exact types are
+        replaced.
 
     Examples
     --------
@@ -82,8 +85,8 @@ def quantize_dynamic(
     >>> model = qrs.nn.Sequential(qrs.nn.Linear(4, 3), qrs.nn.ReLU(), qrs.nn.Linear(3, 2))
     >>> qrs.quantization.quantize_dynamic(model, {"0"})
     Sequential(
-      (0): DynamicQuantizedLinear(in_features=4, out_features=3, dtype=qrs.qint8, qscheme=qrs.per_channel_affine)
-      (1): ReLU()
+      (0): DynamicQuantizedLinear(in_features=4, out_features=3, dtype=qrs.qint8,
+      qscheme=qrs.per_channel_affine) (1): ReLU()
       (2): Linear(in_features=3, out_features=2, bias=True)
     )
     """
@@ -115,9 +118,7 @@ def _check_spec(model: Module, spec: Mapping[Any, Any], table: ModuleMap) -> Non
             if key not in modules:
                 close = difflib.get_close_matches(key, modules, 1)
                 hint = f"did you mean {close[0]!r}?" if close else "see model.named_modules()"
-                raise UnsupportedLayerError(
-                    f"quantize_dynamic: no module is named {key!r}; {hint}"
-                )
+                raise UnsupportedLayerError(f"quantize_dynamic: no module is named {key!r}; {hint}")
             found = [modules[key]]
         elif isinstance(key, type) and issubclass(key, Module):
             found = [module for module in modules.values() if type(module) is key]
@@ -160,9 +161,7 @@ def _warn_of_subclasses(model: Module, spec: Mapping[Any, Any], table: ModuleMap
         )
 
 
-def prepare_qat(
-    model: Module, mapping: ModuleMap | None = None, inplace: bool = False
-) -> Module:
+def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool = False) -> Module:
     """Replace layers by their forms for quantization-aware training and add fake quantizers.
 
     Parameters
@@ -324,5 +323,7 @@ def calibrate(
                 model(inputs)
             done += 1
     if not done:
-        raise ValueError("calibrate: no batch came, expected at least one; pass an iterable of inputs")
+        raise ValueError(
+            "calibrate: no batch came, expected at least one; pass an iterable of inputs"
+        )
     return done

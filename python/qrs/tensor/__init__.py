@@ -1,6 +1,5 @@
 """Tensors: NumPy arrays with PyTorch's methods and reverse-mode gradients."""
 
-from qrs.tensor.core import apply, apply_in_place
 from qrs.tensor.arithmetic import (
     add,
     addcdiv,
@@ -44,6 +43,7 @@ from qrs.tensor.comparison import (
     lt,
     ne,
 )
+from qrs.tensor.core import apply, apply_in_place
 from qrs.tensor.creation import (
     arange,
     as_tensor,
@@ -100,6 +100,7 @@ from qrs.tensor.elementwise import (
     trunc,
     where,
 )
+from qrs.tensor.extremes import ValuesIndices, amax, amin, aminmax, argmax, argmin, max, median, min
 from qrs.tensor.indexing import (
     argsort,
     gather,
@@ -113,6 +114,23 @@ from qrs.tensor.indexing import (
     take_along_dim,
     topk,
     unique,
+)
+from qrs.tensor.joining import (
+    broadcast_tensors,
+    cat,
+    chunk,
+    concat,
+    flip,
+    meshgrid,
+    narrow,
+    repeat,
+    repeat_interleave,
+    roll,
+    select,
+    split,
+    stack,
+    tile,
+    unbind,
 )
 from qrs.tensor.linalg import (
     addbmm,
@@ -148,21 +166,12 @@ from qrs.tensor.random import (
     seed,
 )
 from qrs.tensor.reductions import (
-    ValuesIndices,
-    amax,
-    amin,
-    aminmax,
-    argmax,
-    argmin,
     count_nonzero,
     cumprod,
     cumsum,
     log_softmax,
     logsumexp,
-    max,
     mean,
-    median,
-    min,
     norm,
     prod,
     softmax,
@@ -172,39 +181,24 @@ from qrs.tensor.reductions import (
     var_mean,
 )
 from qrs.tensor.shaping import (
-    broadcast_tensors,
     broadcast_to,
-    cat,
-    chunk,
     clone,
-    concat,
     contiguous,
     diag,
     diagonal,
     expand,
     expand_as,
     flatten,
-    flip,
-    meshgrid,
     movedim,
-    narrow,
     permute,
-    repeat,
-    repeat_interleave,
     reshape,
     reshape_as,
-    roll,
-    select,
-    split,
     squeeze,
-    stack,
     swapaxes,
     t,
-    tile,
     transpose,
     tril,
     triu,
-    unbind,
     unflatten,
     unsqueeze,
     view,
@@ -316,9 +310,9 @@ __all__ = [
     "lerp",
     "linspace",
     "log",
-    "log10",
     "log1p",
     "log2",
+    "log10",
     "log_softmax",
     "logical_and",
     "logical_not",

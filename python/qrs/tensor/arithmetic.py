@@ -1,7 +1,8 @@
 """Arithmetic on two tensors, or a tensor and a number.
 
-Shapes broadcast as in NumPy. Types promote by `qrs.autograd.arrays.promote`: a float type wins over an integer type, and Python
-numbers do not widen. Shapes that do not broadcast raise ShapeError, operands that are no numbers DtypeError.
+Shapes broadcast as in NumPy. Types promote by `qrs.autograd.arrays.promote`: a float type wins over
+an integer type, and Python numbers do not widen. Shapes that do not broadcast raise ShapeError,
+operands that are no numbers DtypeError.
 """
 
 from __future__ import annotations

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from qrs.tensor.tensor_type import Tensor
 
 __all__ = [
+    "OPERANDS",
     "Dim",
     "Number",
-    "OPERANDS",
     "Operand",
     "apply",
     "apply_in_place",
@@ -29,6 +29,7 @@ __all__ = [
     "normalized",
     "normalized_one",
     "on_tensor",
+    "on_tensors",
     "scalar_of",
     "wrap",
 ]
@@ -58,24 +59,43 @@ def wrap(array: Any) -> Tensor:
 def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concatenate[Tensor, P], R]:
     """Make `function` a public function and method on tensors.
 
-    Called with a quantized tensor, it runs that tensor's method of the same name; anything else is an error that says what to
-    do.
+    Called with a quantized tensor, it runs that tensor's method of the same name; anything else is
+    an error that says what to do.
     """
     name = function.__name__
 
-    @functools.wraps(function)
-    def call(input: Tensor, *args: P.args, **kwargs: P.kwargs) -> R:
+    def call(input: Any, *args: P.args, **kwargs: P.kwargs) -> R:
         if isinstance(input, Variable):
-            return function(input, *args, **kwargs)
+            tensor: Any = input
+            return function(tensor, *args, **kwargs)
         method = None if isinstance(input, np.ndarray) else getattr(input, name, None)
         if method is None:
+            quantized = getattr(input, "is_quantized", False)
+            advice = "call dequantize() first" if quantized else "convert it with qrs.tensor"
             raise DtypeError(
-                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; "
-                "convert it with qrs.tensor"
+                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; {advice}"
             )
         result: R = method(*args, **kwargs)
         return result
 
+    functools.update_wrapper(call, function)
+    public: Any = call
+    return public  # type: ignore[no-any-return]
+
+
+def on_tensors(
+    function: Callable[[Sequence[Tensor], int], Tensor],
+) -> Callable[[Sequence[Tensor], int], Tensor]:
+    """As `on_tensor` for a function of several tensors and a dimension; the first one decides."""
+
+    def call(tensors: Sequence[Tensor], dim: int = 0) -> Tensor:
+        join = getattr(tensors[0], "_joined", None) if len(tensors) else None
+        if join is None:
+            return function(tensors, dim)
+        result: Tensor = join(function.__name__, tensors, dim, function)
+        return result
+
+    functools.update_wrapper(call, function)
     return call
 
 
@@ -86,7 +106,8 @@ def array_of(value: Any) -> Any:
 
 def scalar_of(value: Any) -> Any:
     """A Python number from a number or a tensor of one element."""
-    return value.item() if isinstance(value, (Variable, np.ndarray, np.generic)) else value
+    array = array_of(value)
+    return array.item() if isinstance(array, (np.ndarray, np.generic)) else value
 
 
 def integers(where: str, values: Sequence[Any]) -> tuple[int, ...]:

@@ -167,8 +167,8 @@ def from_numpy(array: Any) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise DtypeError(
-            f"from_numpy: a value of type {type(array).__name__} came, a NumPy array was expected; use "
-            "qrs.tensor for other data"
+            f"from_numpy: a value of type {type(array).__name__} came, a NumPy array was "
+            "expected; use qrs.tensor for other data"
         )
     return wrap(as_array(array))
 

@@ -1,7 +1,7 @@
 """Functions of each element, and choices between elements.
 
-Functions that NumPy would compute in float64 for integers give the default float type. Infinities and NaN are results, never
-warnings.
+Functions that NumPy would compute in float64 for integers give the default float type. Infinities
+and NaN are results, never warnings.
 """
 
 from __future__ import annotations
@@ -89,7 +89,9 @@ log2 = _unary("log2", rules.LOG2, "The logarithm to base 2.", "[8.0] -> [3.]")
 log10 = _unary("log10", rules.LOG10, "The logarithm to base 10.", "[100.0] -> [2.]")
 reciprocal = _unary("reciprocal", rules.RECIPROCAL, "1 / x.", "[4.0] -> [0.2500]")
 relu = _unary("relu", rules.RELU, "max(x, 0).", "[-1.0, 2.0] -> [0., 2.]")
-round = _unary("round", rules.ROUND, "To the nearest integer, halves to even.", "[0.5, 1.5] -> [0., 2.]")
+round = _unary(
+    "round", rules.ROUND, "To the nearest integer, halves to even.", "[0.5, 1.5] -> [0., 2.]"
+)
 rsqrt = _unary("rsqrt", rules.RSQRT, "1 / sqrt(x).", "[4.0] -> [0.5000]")
 sigmoid = _unary("sigmoid", rules.SIGMOID, "1 / (1 + exp(-x)).", "[0.0] -> [0.5000]")
 sign = _unary("sign", rules.SIGN, "-1, 0 or 1.", "[-3.0, 0.0] -> [-1.,  0.]")
@@ -184,12 +186,16 @@ def nan_to_num(
     """
     array = input._array
     kept = np.isfinite(array)
-    fixed = np.nan_to_num(np.where(kept, 0, array).astype(array.dtype), nan=nan, posinf=posinf, neginf=neginf)
+    fixed = np.nan_to_num(
+        np.where(kept, 0, array).astype(array.dtype), nan=nan, posinf=posinf, neginf=neginf
+    )
     return apply(rules.WHERE, kept, input, fixed)
 
 
 def where(condition: Tensor, input: Operand | None = None, other: Operand | None = None) -> Any:
-    """`input` where `condition` holds, `other` elsewhere; with a condition alone, its nonzero indices.
+    """Elements of `input` where `condition` holds, of `other` elsewhere.
+
+    With a condition alone: the indices of its nonzero elements.
 
     Parameters
     ----------
@@ -220,8 +226,8 @@ def where(condition: Tensor, input: Operand | None = None, other: Operand | None
         return tuple(wrap(index) for index in np.nonzero(mask))
     if getattr(mask, "dtype", None) != np.bool_:
         raise DtypeError(
-            f"where: a condition of type {getattr(mask, 'dtype', type(mask).__name__)} came, bool was "
-            "expected; compare first, for example x != 0"
+            f"where: a condition of type {getattr(mask, 'dtype', type(mask).__name__)} came, "
+            "bool was expected; compare first, for example x != 0"
         )
     return apply(rules.WHERE, mask, input, other)
 
@@ -250,7 +256,7 @@ def checked_mask(where: str, mask: Any) -> Any:
     array = array_of(mask)
     if getattr(array, "dtype", None) != np.bool_:
         raise DtypeError(
-            f"{where}: a mask of type {getattr(array, 'dtype', type(array).__name__)} came, bool was "
-            "expected; convert it with bool()"
+            f"{where}: a mask of type {getattr(array, 'dtype', type(array).__name__)} came, bool "
+            "was expected; convert it with bool()"
         )
     return array

@@ -13,7 +13,7 @@ from qrs.autograd.in_place import apply_in_place
 from qrs.autograd.rules import indexing as rules
 from qrs.errors import DtypeError, ShapeError
 from qrs.tensor.core import Operand, apply, array_of, normalized_one, on_tensor, wrap
-from qrs.tensor.reductions import ValuesIndices
+from qrs.tensor.extremes import ValuesIndices
 
 if TYPE_CHECKING:
     from qrs.tensor.tensor_type import Tensor
@@ -42,7 +42,9 @@ def _plain_index(index: Any) -> Any:
         return tuple([_plain_index(part) for part in index])
     if isinstance(index, list):
         # A list that holds tensors or lists is one index for each dimension of an index array.
-        return np.asarray([_plain_index(part) for part in index]) if index else np.zeros(0, np.int64)
+        return (
+            np.asarray([_plain_index(part) for part in index]) if index else np.zeros(0, np.int64)
+        )
     return array_of(index)
 
 
@@ -64,8 +66,8 @@ def _index_array(where: str, index: Any) -> Any:
     array = array_of(index)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu":
         raise DtypeError(
-            f"{where}: an index of type {getattr(array, 'dtype', type(array).__name__)} came, a tensor "
-            "of integers was expected; convert it with long()"
+            f"{where}: an index of type {getattr(array, 'dtype', type(array).__name__)} came, a "
+            "tensor of integers was expected; convert it with long()"
         )
     return array
 
@@ -100,8 +102,8 @@ def gather(input: Tensor, dim: int, index: Tensor) -> Tensor:
     places = _index_array("gather", index)
     if places.ndim != input._array.ndim:
         raise ShapeError(
-            f"gather: an index of shape {places.shape} came for shape {input._array.shape}, as many "
-            "dimensions were expected"
+            f"gather: an index of shape {places.shape} came for shape {input._array.shape}, as "
+            "many dimensions were expected"
         )
     return apply(rules.GATHER, input, places, axis=axis)
 
@@ -119,7 +121,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: int) -> Tensor:
     """
     axis = normalized_one("take_along_dim", dim, input._array.ndim)
     places = _index_array("take_along_dim", indices)
-    shape = list(np.broadcast_shapes(input._array.shape, places.shape[:axis] + (1,) + places.shape[axis + 1 :]))
+    shape = list(
+        np.broadcast_shapes(
+            input._array.shape, (*places.shape[:axis], 1, *places.shape[axis + 1 :])
+        )
+    )
     shape[axis] = places.shape[axis]
     return apply(rules.GATHER, input, np.broadcast_to(places, shape), axis=axis)
 
@@ -184,7 +190,9 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 
 @on_tensor
 def nonzero(input: Tensor, *, as_tuple: bool = False) -> Any:
-    """The indices of the elements that are not zero: one row each, or one tensor for each dimension.
+    """The indices of the elements that are not zero.
+
+    One row each, or with `as_tuple` one tensor for each dimension.
 
     Examples
     --------
@@ -226,7 +234,10 @@ def argsort(input: Tensor, dim: int = -1, descending: bool = False) -> Tensor:
 
 @on_tensor
 def sort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = True
+    input: Tensor,
+    dim: int = -1,
+    descending: bool = False,
+    stable: bool = True,  # noqa: ARG001 (PyTorch's signature; sorting is always stable)
 ) -> ValuesIndices:
     """Sorted values along a dimension and the indices they came from; always stable.
 
@@ -245,7 +256,11 @@ def sort(
 
 @on_tensor
 def topk(
-    input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
+    input: Tensor,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,
+    sorted: bool = True,  # noqa: ARG001 (PyTorch's signature; the values are always sorted)
 ) -> ValuesIndices:
     """The `k` largest (or smallest) values along a dimension, best first, and their indices.
 

@@ -1,7 +1,7 @@
 """In-place forms: each writes its result into the memory of its first argument and returns it.
 
-A leaf that requires a gradient may only be changed under `no_grad`. The shape stays; a float result does not go into an integer
-tensor. Both raise: GradientError, ShapeError, DtypeError.
+A leaf that requires a gradient may only be changed under `no_grad`. The shape stays; a float result
+does not go into an integer tensor. Both raise: GradientError, ShapeError, DtypeError.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from qrs.autograd.graph import Variable
 from qrs.autograd.mode import MODE
 from qrs.autograd.primitive import Primitive
 from qrs.autograd.rules import arithmetic, elementwise, indexing
 from qrs.errors import GradientError
-from qrs.tensor.core import Number, Operand, apply_in_place, array_of
+from qrs.tensor.core import Number, Operand, apply, apply_in_place, array_of
 from qrs.tensor.elementwise import checked_mask
 from qrs.tensor.random import Generator, generator_of
 
@@ -41,7 +42,7 @@ def _unary(primitive: Primitive) -> Callable[[Any], Any]:
     return method
 
 
-class InPlace:
+class InPlace(Variable):
     """The methods of a tensor whose names end with an underscore."""
 
     __slots__ = ()
@@ -104,11 +105,11 @@ class InPlace:
         """`self += weight * (end - self)`."""
         return apply_in_place(arithmetic.ADD, self, (end - self) * weight)
 
-    def copy_(self: Any, src: Operand, non_blocking: bool = False) -> Tensor:
+    def copy_(self: Any, src: Operand) -> Tensor:
         """The elements of `src`, broadcast and converted to this type."""
         array = array_of(src)
         if isinstance(array, np.ndarray) and array.dtype != self._array.dtype:
-            src = src.to(self.dtype) if array is not src else array.astype(self._array.dtype)
+            src = apply(elementwise.CAST, src, dtype=self._array.dtype)
         return apply_in_place(elementwise.FILL, self, src)
 
     def fill_(self: Any, value: Operand) -> Tensor:
@@ -121,9 +122,7 @@ class InPlace:
 
     def masked_fill_(self: Any, mask: Tensor, value: Operand) -> Tensor:
         """`masked_fill`, in place."""
-        return apply_in_place(
-            indexing.MASKED_FILL, self, checked_mask("masked_fill_", mask), value
-        )
+        return apply_in_place(indexing.MASKED_FILL, self, checked_mask("masked_fill_", mask), value)
 
     def scatter_(self: Any, dim: int, index: Tensor, src: Operand) -> Tensor:
         """`scatter`, in place."""
@@ -140,7 +139,9 @@ class InPlace:
         axis = dim % max(self._array.ndim, 1)
         return apply_in_place(indexing.INDEX_ADD, self, array_of(index), source, axis=axis)
 
-    def _refilled(self: Any, where: str, draw: Callable[[np.random.Generator], Any], generator: Any) -> Any:
+    def _refilled(
+        self: Any, where: str, draw: Callable[[np.random.Generator], Any], generator: Any
+    ) -> Any:
         """Random numbers in place of all elements, outside the graph."""
         if MODE.enabled and self.requires_grad:
             raise GradientError(
@@ -175,31 +176,37 @@ class InPlace:
     def random_(self: Any, low: int, high: int, *, generator: Generator | None = None) -> Tensor:
         """Integers of [low, high)."""
         shape = self._array.shape
-        result: Tensor = self._refilled("random_", lambda r: r.integers(low, high, shape), generator)
+        result: Tensor = self._refilled(
+            "random_", lambda r: r.integers(low, high, shape), generator
+        )
         return result
 
     def squeeze_(self: Any, dim: int | None = None) -> Tensor:
         """`squeeze`, in place: the tensor keeps its elements and loses dimensions of extent 1."""
-        return self._become(self.squeeze(dim))
+        result: Tensor = self._become(self.squeeze(dim))
+        return result
 
     def unsqueeze_(self: Any, dim: int) -> Tensor:
         """`unsqueeze`, in place."""
-        return self._become(self.unsqueeze(dim))
+        result: Tensor = self._become(self.unsqueeze(dim))
+        return result
 
     def transpose_(self: Any, dim0: int, dim1: int) -> Tensor:
         """`transpose`, in place."""
-        return self._become(self.transpose(dim0, dim1))
+        result: Tensor = self._become(self.transpose(dim0, dim1))
+        return result
 
     def t_(self: Any) -> Tensor:
         """`t`, in place."""
-        return self._become(self.t())
+        result: Tensor = self._become(self.t())
+        return result
 
     def _become(self: Any, view: Tensor) -> Any:
         """Take over the array and the history of a view of this tensor."""
         if MODE.enabled and self.requires_grad and self.is_leaf:
             raise GradientError(
-                "an in-place change of shape: a leaf that requires a gradient came; use the form that "
-                "returns a new tensor"
+                "an in-place change of shape: a leaf that requires a gradient came; use the form "
+                "that returns a new tensor"
             )
         self._array = view._array
         if view._meta is not None:

@@ -39,8 +39,8 @@ def _ranks(where: str, *pairs: tuple[Tensor, int]) -> None:
     for tensor, ndim in pairs:
         if tensor._array.ndim != ndim:
             raise ShapeError(
-                f"{where}: a tensor of shape {tensor._array.shape} came, {ndim} dimensions were expected; "
-                "matmul() takes any number"
+                f"{where}: a tensor of shape {tensor._array.shape} came, {ndim} dimensions were "
+                "expected; matmul() takes any number"
             )
 
 
@@ -85,8 +85,8 @@ def bmm(input: Tensor, mat2: Tensor) -> Tensor:
     _ranks("bmm", (input, 3), (mat2, 3))
     if input._array.shape[0] != mat2._array.shape[0]:
         raise ShapeError(
-            f"bmm: batches of {input._array.shape[0]} and {mat2._array.shape[0]} matrices came, equal "
-            "numbers were expected"
+            f"bmm: batches of {input._array.shape[0]} and {mat2._array.shape[0]} matrices came, "
+            "equal numbers were expected"
         )
     return apply(rules.MATMUL, input, mat2)
 
@@ -152,9 +152,7 @@ def outer(input: Tensor, vec2: Tensor) -> Tensor:
 ger = outer
 
 
-def _plus(
-    base: Tensor, product: Tensor, beta: Number, alpha: Number
-) -> Tensor:
+def _plus(base: Tensor, product: Tensor, beta: Number, alpha: Number) -> Tensor:
     if alpha != 1:
         product = product * alpha
     if beta == 0:

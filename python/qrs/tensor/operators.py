@@ -26,6 +26,7 @@ def _forward(primitive: Primitive) -> Callable[[Any, Operand], Tensor]:
     compute = primitive.forward
 
     def operator(self: Any, other: Operand) -> Tensor:
+        array: Any
         if isinstance(other, Variable):
             plain, array = other._meta is None, other._array
         elif isinstance(other, OPERANDS):
@@ -38,7 +39,8 @@ def _forward(primitive: Primitive) -> Callable[[Any, Operand], Tensor]:
             except (ValueError, TypeError, OverflowError):
                 # The same failure again, this time with the words for it.
                 return apply(primitive, self, other)
-            return _wrap(result if type(result) is np.ndarray else np.asarray(result))
+            made: Tensor = _wrap(result if type(result) is np.ndarray else np.asarray(result))
+            return made
         return apply(primitive, self, other)
 
     return operator
@@ -82,7 +84,7 @@ def _bitwise(ufunc: np.ufunc) -> Callable[[Any, Operand], Tensor]:
     return operator
 
 
-class Operators:
+class Operators(Variable):
     """The operators of `Tensor`."""
 
     __slots__ = ()

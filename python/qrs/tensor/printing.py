@@ -79,11 +79,12 @@ def _shown(array: Any) -> Any:
 def _formatter(array: Any) -> Callable[[Any], str]:
     """A function from an element to its text, of one width for the whole tensor."""
     values = _shown(array)
+    text: Callable[[Any], str] = str
     if array.dtype.kind == "f":
         text = _float_text(values.astype(np.float64))
-    else:
-        text = str
-    width = max((len(text(v)) for v in values.tolist()), default=0)
+        # As in PyTorch, "nan", "inf" and "-0." do not widen the columns.
+        values = values[np.isfinite(values) & (values != 0)]
+    width = max((len(text(v)) for v in values.tolist()), default=1)
     return lambda value: text(value).rjust(width)
 
 
@@ -95,7 +96,7 @@ def _float_text(values: Any) -> Callable[[float], str]:
         return lambda v: f"{v:.0f}." if math.isfinite(v) else str(v)
     low, high = float(sizes.min()), float(sizes.max())
     whole = bool(np.all(np.ceil(sizes) == sizes))
-    if high / low > 1000.0 and not whole or high > 1.0e8 or low < 1.0e-4:
+    if (high / low > 1000.0 and not whole) or high > 1.0e8 or low < 1.0e-4:
         return lambda v: f"{v:.{digits}e}" if math.isfinite(v) else str(v)
     if whole:
         return lambda v: f"{v:.0f}." if math.isfinite(v) else str(v)
@@ -106,7 +107,8 @@ def format_array(array: Any, indent: int) -> str:
     """The elements in nested brackets; lines after the first are indented by `indent`."""
     text = _formatter(array)
     if array.ndim == 0:
-        return text(array.item()).strip()
+        scalar: str = text(array.item())
+        return scalar.strip()
     return _rows(array, text, indent, array.size > _Options.threshold)
 
 
@@ -130,7 +132,7 @@ def _rows(array: Any, text: Callable[[Any], str], indent: int, cut: bool) -> str
         parts += [_rows(row, text, indent + 1, cut) for row in array[-edge:]]
     else:
         parts = [_rows(row, text, indent + 1, cut) for row in array]
-    gap = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
+    gap: str = "," + "\n" * (array.ndim - 1) + " " * (indent + 1)
     return "[" + gap.join(parts) + "]"
 
 

@@ -13,6 +13,7 @@ from qrs import dtypes
 from qrs.dtypes import dtype as Dtype
 from qrs.errors import DtypeError
 from qrs.tensor.core import array_of, integers, wrap
+from qrs.tensor.size import device as Device
 
 if TYPE_CHECKING:
     from qrs.tensor.tensor_type import Tensor
@@ -56,6 +57,7 @@ class Generator:
     __slots__ = ("_numpy", "_seed")
 
     def __init__(self, device: Any = "cpu") -> None:
+        Device(device)
         self._seed = 0
         self._numpy = np.random.default_rng(0)
 
@@ -137,7 +139,9 @@ def _float_type(where: str, dtype: Dtype | None) -> Any:
     return chosen.numpy
 
 
-def _drawn(array: Any, numpy_dtype: Any, requires_grad: bool) -> Tensor:
+def _drawn(array: Any, numpy_dtype: Any, requires_grad: bool = False, device: Any = None) -> Tensor:
+    if device is not None:
+        Device(device)
     result = wrap(np.asarray(array).astype(numpy_dtype, copy=False))
     if requires_grad:
         result.requires_grad = True
@@ -166,7 +170,7 @@ def rand(
     """
     kind = _float_type("rand", dtype)
     numbers = generator_of(generator).random(integers("rand", size), dtype=_width(kind))
-    return _drawn(numbers, kind, requires_grad)
+    return _drawn(numbers, kind, requires_grad, device)
 
 
 def randn(
@@ -185,10 +189,8 @@ def randn(
     qrs.Size([2, 3])
     """
     kind = _float_type("randn", dtype)
-    numbers = generator_of(generator).standard_normal(
-        integers("randn", size), dtype=_width(kind)
-    )
-    return _drawn(numbers, kind, requires_grad)
+    numbers = generator_of(generator).standard_normal(integers("randn", size), dtype=_width(kind))
+    return _drawn(numbers, kind, requires_grad, device)
 
 
 def randint(
@@ -211,7 +213,7 @@ def randint(
     if size is None:
         low, high, size = 0, low, high
     numbers = generator_of(generator).integers(low, high, integers("randint", (tuple(size),)))
-    return _drawn(numbers, dtype.numpy, False)
+    return _drawn(numbers, dtype.numpy, device=device)
 
 
 def randperm(
@@ -225,7 +227,7 @@ def randperm(
     >>> sorted(qrs.randperm(4).tolist())
     [0, 1, 2, 3]
     """
-    return _drawn(generator_of(generator).permutation(n), dtype.numpy, False)
+    return _drawn(generator_of(generator).permutation(n), dtype.numpy, device=device)
 
 
 def rand_like(input: Tensor, *, dtype: Dtype | None = None, requires_grad: bool = False) -> Tensor:
@@ -263,7 +265,9 @@ def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """
     array = input._array
     if not bool(np.all((array >= 0) & (array <= 1))):
-        raise ValueError("bernoulli: probabilities outside [0, 1] came, numbers inside were expected")
+        raise ValueError(
+            "bernoulli: probabilities outside [0, 1] came, numbers inside were expected"
+        )
     return wrap((generator_of(generator).random(array.shape) < array).astype(array.dtype))
 
 
@@ -281,7 +285,7 @@ def normal(
     low, wide = array_of(mean), array_of(std)
     shape = np.broadcast_shapes(np.shape(low), np.shape(wide)) if size is None else tuple(size)
     kind = dtypes.get_default_dtype().numpy
-    return _drawn(generator_of(generator).normal(low, wide, shape), kind, False)
+    return _drawn(generator_of(generator).normal(low, wide, shape), kind)
 
 
 def multinomial(

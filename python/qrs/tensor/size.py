@@ -50,7 +50,7 @@ class Size(tuple[int, ...]):
         return f"qrs.Size({list(self)})"
 
 
-class device:
+class device:  # noqa: N801 (PyTorch's name)
     """Where a tensor lives. There is one place: `device("cpu")`.
 
     Parameters
@@ -74,7 +74,8 @@ class device:
     def __init__(self, name: str | device = "cpu") -> None:
         if str(name) not in ("cpu", "cpu:0"):
             raise ValueError(
-                f"device: {str(name)!r} came, only 'cpu' exists; keep tensors and models where they are"
+                f"device: {str(name)!r} came, only 'cpu' exists; keep tensors and models where "
+                "they are"
             )
 
     @property
@@ -101,7 +102,7 @@ class device:
 
 
 @dataclass(frozen=True, repr=False)
-class memory_format:
+class memory_format:  # noqa: N801 (PyTorch's name)
     """The order of the elements of a tensor in memory.
 
     Examples

@@ -1,6 +1,7 @@
 """`Tensor`: a NumPy array with a place in the graph, and PyTorch's methods.
 
-A method that is also a function (`x.sum()`, `qrs.sum(x)`) is one object, defined in the module of its kind.
+A method that is also a function (`x.sum()`, `qrs.sum(x)`) is one object, defined in the module of
+its kind.
 """
 
 from __future__ import annotations
@@ -16,7 +17,17 @@ from qrs.autograd.graph import Variable, set_result_class
 from qrs.autograd.rules import elementwise as elementwise_rules
 from qrs.dtypes import dtype as Dtype
 from qrs.errors import DtypeError, GradientError, ShapeError
-from qrs.tensor import arithmetic, comparison, elementwise, indexing, linalg, reductions, shaping
+from qrs.tensor import (
+    arithmetic,
+    comparison,
+    elementwise,
+    extremes,
+    indexing,
+    joining,
+    linalg,
+    reductions,
+    shaping,
+)
 from qrs.tensor.core import apply, array_of, integers
 from qrs.tensor.creation import plain_dtype, tensor
 from qrs.tensor.inplace import InPlace
@@ -45,8 +56,8 @@ class _Handle:
 class Tensor(Operators, InPlace, Variable):
     """A multi-dimensional array of one type, with reverse-mode gradients.
 
-    `Tensor(data)` converts data to the default float type and `Tensor(2, 3)` gives zeros of that shape; `qrs.tensor` keeps the type
-    of the data and is the usual way.
+    `Tensor(data)` converts data to the default float type and `Tensor(2, 3)` gives zeros of that
+    shape; `qrs.tensor` keeps the type of the data and is the usual way.
 
     Parameters
     ----------
@@ -76,6 +87,7 @@ class Tensor(Operators, InPlace, Variable):
     __array_priority__ = 1000
 
     def __new__(cls, *args: Any) -> Self:
+        """Convert data, or make zeros of a shape."""
         default = dtypes.get_default_dtype()
         if args and all(isinstance(a, int) for a in args):
             return cls._wrap(np.zeros(args, default.numpy))
@@ -139,12 +151,12 @@ class Tensor(Operators, InPlace, Variable):
         return self._array.nbytes
 
     @property
-    def T(self) -> Tensor:
+    def T(self) -> Tensor:  # noqa: N802 (PyTorch's name)
         """All dimensions in reverse order, a view."""
         return shaping.permute(self, tuple(range(self._array.ndim))[::-1])
 
     @property
-    def mT(self) -> Tensor:
+    def mT(self) -> Tensor:  # noqa: N802 (PyTorch's name)
         """The last two dimensions exchanged, a view."""
         return shaping.transpose(self, -2, -1)
 
@@ -224,8 +236,8 @@ class Tensor(Operators, InPlace, Variable):
         """The array itself, sharing memory."""
         if self.requires_grad:
             raise GradientError(
-                "numpy: a tensor that requires a gradient came, and the array would leave the graph; "
-                "use detach().numpy()"
+                "numpy: a tensor that requires a gradient came, and the array would leave the "
+                "graph; use detach().numpy()"
             )
         return self._array
 
@@ -245,8 +257,8 @@ class Tensor(Operators, InPlace, Variable):
     def __bool__(self) -> bool:
         if self._array.size != 1:
             raise ShapeError(
-                f"bool: a tensor of shape {self._array.shape} came, only one element has a truth value; "
-                "use any() or all()"
+                f"bool: a tensor of shape {self._array.shape} came, only one element has a truth "
+                "value; use any() or all()"
             )
         return bool(self._array.item())
 
@@ -266,12 +278,12 @@ class Tensor(Operators, InPlace, Variable):
     def __len__(self) -> int:
         if self._array.ndim == 0:
             raise DtypeError("len: a tensor without dimensions came, at least one was expected")
-        return self._array.shape[0]
+        return len(self._array)
 
     def __iter__(self) -> Iterator[Tensor]:
         if self._array.ndim == 0:
             raise DtypeError("iter: a tensor without dimensions came, at least one was expected")
-        return iter(shaping.unbind(self, 0))
+        return iter(joining.unbind(self, 0))
 
     def __contains__(self, value: Any) -> bool:
         return bool((self._array == array_of(value)).any())
@@ -297,8 +309,8 @@ class Tensor(Operators, InPlace, Variable):
             return known
         if not self.is_leaf:
             raise GradientError(
-                "deepcopy: the result of a recorded operation came; copy detach() of it, or clone() it "
-                "to stay in the graph"
+                "deepcopy: the result of a recorded operation came; copy detach() of it, or "
+                "clone() it to stay in the graph"
             )
         copied = type(self)._wrap(self._array.copy(), self.requires_grad)
         if self.grad is not None:
@@ -316,7 +328,7 @@ class Tensor(Operators, InPlace, Variable):
     def backward(
         self, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
     ) -> None:
-        """Add the gradients of this tensor to the leaves it depends on; see `qrs.autograd.backward`."""
+        """Add gradients to the leaves this tensor depends on; see `qrs.autograd.backward`."""
         backward(self, gradient, retain_graph, create_graph)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -510,20 +522,20 @@ class Tensor(Operators, InPlace, Variable):
     tanh = elementwise.tanh
     trunc = elementwise.trunc
 
-    amax = reductions.amax
-    amin = reductions.amin
-    aminmax = reductions.aminmax
-    argmax = reductions.argmax
-    argmin = reductions.argmin
+    amax = extremes.amax
+    amin = extremes.amin
+    aminmax = extremes.aminmax
+    argmax = extremes.argmax
+    argmin = extremes.argmin
     count_nonzero = reductions.count_nonzero
     cumprod = reductions.cumprod
     cumsum = reductions.cumsum
     log_softmax = reductions.log_softmax
     logsumexp = reductions.logsumexp
-    max = reductions.max
+    max = extremes.max
     mean = reductions.mean
-    median = reductions.median
-    min = reductions.min
+    median = extremes.median
+    min = extremes.min
     norm = reductions.norm
     prod = reductions.prod
     softmax = reductions.softmax
@@ -533,7 +545,7 @@ class Tensor(Operators, InPlace, Variable):
     var_mean = reductions.var_mean
 
     broadcast_to = shaping.broadcast_to
-    chunk = shaping.chunk
+    chunk = joining.chunk
     clone = shaping.clone
     contiguous = shaping.contiguous
     diag = shaping.diag
@@ -541,25 +553,25 @@ class Tensor(Operators, InPlace, Variable):
     expand = shaping.expand
     expand_as = shaping.expand_as
     flatten = shaping.flatten
-    flip = shaping.flip
+    flip = joining.flip
     movedim = shaping.movedim
-    narrow = shaping.narrow
+    narrow = joining.narrow
     permute = shaping.permute
-    repeat = shaping.repeat
-    repeat_interleave = shaping.repeat_interleave
+    repeat = joining.repeat
+    repeat_interleave = joining.repeat_interleave
     reshape = shaping.reshape
     reshape_as = shaping.reshape_as
-    roll = shaping.roll
-    select = shaping.select
-    split = shaping.split
+    roll = joining.roll
+    select = joining.select
+    split = joining.split
     squeeze = shaping.squeeze
     swapaxes = shaping.swapaxes
     t = shaping.t
-    tile = shaping.tile
+    tile = joining.tile
     transpose = shaping.transpose
     tril = shaping.tril
     triu = shaping.triu
-    unbind = shaping.unbind
+    unbind = joining.unbind
     unflatten = shaping.unflatten
     unsqueeze = shaping.unsqueeze
     view = shaping.view
@@ -592,9 +604,8 @@ class Tensor(Operators, InPlace, Variable):
     outer = linalg.outer
     tensordot = linalg.tensordot
 
-
     def where(self, condition: Tensor, other: Any) -> Tensor:
-        """This tensor where `condition` holds, `other` elsewhere."""
+        """Itself where `condition` holds, `other` elsewhere."""
         result: Tensor = elementwise.where(condition, self, other)
         return result
 

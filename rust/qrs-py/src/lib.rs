@@ -7,9 +7,13 @@ mod activation;
 mod array;
 mod backend;
 mod call;
+mod conv;
 mod error;
+mod fixed;
 mod linear;
+mod norm;
 mod quantize;
+mod rnn;
 mod threads;
 
 /// Kernels of qrs. Private: use the functions of `qrs`.
@@ -20,12 +24,18 @@ mod _qrs {
     #[pymodule_export]
     use super::backend::{available_levels, level};
     #[pymodule_export]
+    use super::conv::PackedConv;
+    #[pymodule_export]
     use super::linear::PackedLinear;
+    #[pymodule_export]
+    use super::norm::{layer_norm, softmax};
     #[pymodule_export]
     use super::quantize::{
         choose_qparams, dequantize, dequantize_float_qparams, dequantize_per_channel, quantize,
         quantize_float_qparams, quantize_per_channel,
     };
+    #[pymodule_export]
+    use super::rnn::PackedRnn;
     #[pymodule_export]
     use super::threads::{get_num_threads, set_num_threads};
 }

@@ -9,9 +9,11 @@ use crate::array::{Input, Output};
 use crate::backend::chosen;
 use crate::call::call;
 use crate::error::{ShapeError, raise};
+use crate::fixed::{Bytes, Pair};
 
 const PACK: &str = "PackedLinear";
 const DYNAMIC: &str = "dynamic linear";
+const QUANTIZED: &str = "linear";
 
 /// Products a nanosecond of the slowest level that anyone would use: decides on the GIL only.
 const PRODUCTS_PER_NANOSECOND: usize = 50;
@@ -74,23 +76,53 @@ impl PackedLinear {
         let linear = &self.0;
         let (n, k) = (linear.n(), linear.k());
         let x = Input::<f32>::new(x, DYNAMIC, "input")?;
-        let Some((&features, rows)) = x.shape().split_last() else {
-            return Err(ShapeError::new_err(format!(
-                "{DYNAMIC}: a scalar came, expected an array whose last dimension is {k}"
-            )));
-        };
-        if features != k {
-            return Err(ShapeError::new_err(format!(
-                "{DYNAMIC}: input has {features} features in its last dimension, expected {k}"
-            )));
-        }
+        let m = rows(DYNAMIC, x.shape(), k)?;
         let engine = Engine::from_name(engine).map_err(|error| raise(&error))?;
         let how = Dynamic { engine, reduce_range, relu };
-        let m = rows.iter().product();
         let mut out = Output::<f32>::replacing_last(py, x.shape(), n)?;
         let level = chosen()?;
         let (x, y) = (x.slice(), out.slice());
         call(py, m * n * k / PRODUCTS_PER_NANOSECOND, || linear.dynamic(level, how, m, x, y))?;
         Ok(out.into_array())
     }
+
+    /// The layer on bytes `[..., k]`.
+    #[pyo3(signature = (x, input, output, span, engine, /))]
+    fn quantized<'py>(
+        &self,
+        py: Python<'py>,
+        x: &Bound<'py, PyUntypedArray>,
+        input: Pair,
+        output: Pair,
+        span: (i32, i32),
+        engine: &str,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let linear = &self.0;
+        let (n, k) = (linear.n(), linear.k());
+        let x = Bytes::new(x, QUANTIZED)?;
+        let m = rows(QUANTIZED, x.shape(), k)?;
+        let mut shape = x.shape().to_vec();
+        shape.pop();
+        shape.push(n);
+        let level = chosen()?;
+        let work = (&shape[..], m * n * k / PRODUCTS_PER_NANOSECOND);
+        x.run(py, QUANTIZED, (input, output, span, engine), work, |how, x, out| {
+            linear.quantized(level, how, m, x, out)
+        })
+    }
+}
+
+/// The number of rows of an array of `shape`, whose last axis must hold `k` values.
+fn rows(op: &str, shape: &[usize], k: usize) -> PyResult<usize> {
+    let Some((&features, rows)) = shape.split_last() else {
+        return Err(ShapeError::new_err(format!(
+            "{op}: a scalar came, expected an array whose last dimension is {k}"
+        )));
+    };
+    if features != k {
+        return Err(ShapeError::new_err(format!(
+            "{op}: input has {features} features in its last dimension, expected {k}"
+        )));
+    }
+    Ok(rows.iter().product())
 }

@@ -76,6 +76,13 @@ impl Conv {
         self.geometry.output(OP, input)
     }
 
+    /// About how long `pixels` output pixels take on one thread.
+    #[must_use]
+    pub fn nanoseconds(&self, level: Level, pixels: usize) -> usize {
+        let products = self.groups.iter().map(|group| group.weights.products(pixels));
+        products.sum::<usize>() / level.products_per_nanosecond()
+    }
+
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
         self.plans.get(how, || {
@@ -157,10 +164,9 @@ impl Kernel for Part<'_, '_> {
         let own = columns.start.max(self.first)..columns.end.min(self.first + weights.n());
         let panels = weights.panels_of(own.start - self.first..own.end - self.first);
         let patches = self.patches;
-        scratch::with(|scratch| {
-            let staging = I::staging(scratch);
-            gemm(isa, &patches, self.window.rows(), weights, panels, staging, &mut self);
-        });
+        let mut scratch = scratch::borrow();
+        let staging = I::staging(&mut scratch);
+        gemm(isa, &patches, self.window.rows(), weights, panels, staging, &mut self);
     }
 }
 

@@ -46,6 +46,16 @@ impl Linear {
         if out.is_empty() {
             return Ok(());
         }
+        if k == 0 {
+            // Rows without elements cannot be told apart in `x`: every output row is the bias.
+            let bias = &self.bias.as_flattened()[..n];
+            for row in out.chunks_exact_mut(n) {
+                for (y, &b) in row.iter_mut().zip(bias) {
+                    *y = if how.relu { b.max(0.0) } else { b };
+                }
+            }
+            return Ok(());
+        }
         let whole = match how.engine.quantizes_rows() {
             true => None,
             false => Some(level.run(Measure { x, k, how })?),
@@ -63,16 +73,14 @@ impl Linear {
             return failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(()), Err);
         }
         // Few rows: each is quantized once, here, and the threads share out the panels.
-        let mut room = scratch::with(|scratch| std::mem::take(&mut scratch.quantized));
-        let quantized = level.run(Quantize { source, first: 0, x, room: &mut room });
-        if quantized.is_ok() {
-            split(out, n, threads, Split::Columns(64), |mut window| {
-                let window = &mut window;
-                source.enter(level, Multiply { source, quantized: &room, first: 0, window });
-            });
-        }
-        scratch::with(|scratch| scratch.quantized = room);
-        quantized
+        let mut room = std::mem::take(&mut scratch::borrow().quantized);
+        level.run(Quantize { source, first: 0, x, room: &mut room })?;
+        split(out, n, threads, Split::Columns(64), |mut window| {
+            let window = &mut window;
+            source.enter(level, Multiply { source, quantized: &room, first: 0, window });
+        });
+        scratch::borrow().quantized = room;
+        Ok(())
     }
 
     /// About how long `m` rows take on one thread.
@@ -189,9 +197,8 @@ impl Kernel for Multiply<'_, '_> {
         let panels = weights.panels_of(self.window.columns());
         let rows = 0..self.quantized.rows.len();
         let data = Dense { data: &self.quantized.bytes, k: weights.c() };
-        scratch::with(|scratch| {
-            gemm(isa, &data, rows, weights, panels, I::staging(scratch), &mut self);
-        });
+        let mut scratch = scratch::borrow();
+        gemm(isa, &data, rows, weights, panels, I::staging(&mut scratch), &mut self);
     }
 }
 
@@ -251,7 +258,7 @@ impl Kernel for QuantizeAndMultiply<'_> {
         let Self { source, mut window } = self;
         let k = source.layer.k();
         let block = (BLOCK_BYTES / k.max(1)).max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
-        let mut room = scratch::with(|scratch| std::mem::take(&mut scratch.quantized));
+        let mut room = std::mem::take(&mut scratch::borrow().quantized);
         let all = window.rows();
         let mut done = Ok(());
         let mut first = all.start;
@@ -264,7 +271,7 @@ impl Kernel for QuantizeAndMultiply<'_> {
             }
             first = end;
         }
-        scratch::with(|scratch| scratch.quantized = room);
+        scratch::borrow().quantized = room;
         done
     }
 }

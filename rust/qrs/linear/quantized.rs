@@ -51,9 +51,9 @@ impl Kernel for Part<'_, '_> {
         let weights = &self.layer.weights;
         let data = Dense { data: self.x, k: weights.c() };
         let panels = weights.panels_of(self.window.columns());
-        scratch::with(|scratch| {
-            gemm(isa, &data, self.window.rows(), weights, panels, I::staging(scratch), &mut self);
-        });
+        let mut scratch = scratch::borrow();
+        let staging = I::staging(&mut scratch);
+        gemm(isa, &data, self.window.rows(), weights, panels, staging, &mut self);
     }
 }
 

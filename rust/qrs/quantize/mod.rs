@@ -5,10 +5,8 @@ mod slices;
 
 use std::ops::Range;
 
-pub use slices::{
-    Source, Steps, Stored, dequantize_slice, min_max, quantize_slice, quantize_u8,
-};
 use slices::{Reals, for_each_chunk};
+pub use slices::{Source, Steps, Stored, dequantize_slice, min_max, quantize_slice, quantize_u8};
 
 use crate::error::{Error, Result, same};
 use crate::isa::{Isa, Kernel, LANES, Level};
@@ -99,12 +97,13 @@ impl<S: Source, T: Stored> Kernel for Quantize<'_, S, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        match *self.by {
-            [by] => quantize_slice(isa, self.x, by, self.out),
-            _ => for_each_chunk!(self.x, self.out, |i, chunk| {
+        if let [by] = *self.by {
+            quantize_slice(isa, self.x, by, self.out);
+        } else {
+            for_each_chunk!(self.x, self.out, |i, chunk| {
                 let by = &self.by[LANES * i..self.by.len().min(LANES * (i + 1))];
                 T::quantize(isa, by, &Steps::load(isa, by), S::load(isa, chunk))
-            }),
+            });
         }
     }
 }
@@ -139,12 +138,13 @@ impl<T: Stored> Kernel for Dequantize<'_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        match *self.by {
-            [by] => dequantize_slice(isa, self.q, by, self.out),
-            _ => for_each_chunk!(self.q, self.out, |i, chunk| {
+        if let [by] = *self.by {
+            dequantize_slice(isa, self.q, by, self.out);
+        } else {
+            for_each_chunk!(self.q, self.out, |i, chunk| {
                 let by = &self.by[LANES * i..self.by.len().min(LANES * (i + 1))];
                 Reals::load(isa, by).of(isa, chunk)
-            }),
+            });
         }
     }
 }

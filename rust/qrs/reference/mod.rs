@@ -2,6 +2,9 @@
 //!
 //! It shares the formula types of [`crate::qparams`] with what it judges, and nothing else.
 
+pub mod activation;
 pub mod conv;
 pub mod linear;
+pub mod norm;
+pub mod quantize;
 pub mod rnn;

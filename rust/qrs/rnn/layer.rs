@@ -71,10 +71,9 @@ impl<M: Matrix> Job<'_, M> {
     pub(super) fn run(&self, level: Level, i: usize, n: usize) -> Result<()> {
         // Taken out of its cell, so that the kernel runs in no closure: see isa/mod.rs on inlining.
         let mut workspace = WORKSPACE.with(|cell| cell.take());
-        let mut scratch = scratch::with(std::mem::take);
+        let mut scratch = scratch::borrow();
         let kernel = Run { job: self, i, n, workspace: &mut workspace, scratch: &mut scratch };
         let result = M::enter(level, self.engine, kernel);
-        scratch::with(|kept| *kept = scratch);
         WORKSPACE.with(|cell| cell.replace(workspace));
         result
     }

@@ -8,8 +8,10 @@ use std::fmt::{Debug, Display};
 
 use qrs::isa::Level;
 
+pub mod activation;
 pub mod conv;
 pub mod linear;
+pub mod norm;
 pub mod product;
 pub mod quantize;
 pub mod rnn;
@@ -30,6 +32,17 @@ pub const ALL: &[Case] = &[
     ("rnn, threads", rnn::threads),
     ("linear, quantized", conv::linear),
     ("conv, quantized", conv::quantized),
+    ("quantize, per tensor", quantize::per_tensor),
+    ("quantize, per channel", quantize::per_channel),
+    ("quantize, sums", quantize::requantize),
+    ("quantize, bounds", quantize::bounds),
+    ("quantize, all exponents", quantize::sampled),
+    ("quantize, threads", quantize::threads),
+    ("table", quantize::table),
+    ("activation, bits", activation::bits),
+    ("activation, threads", activation::threads),
+    ("norm, rows", norm::rows),
+    ("norm, threads", norm::threads),
 ];
 
 /// A small generator (splitmix64): one seed, one sequence, everywhere.

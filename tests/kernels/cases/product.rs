@@ -39,10 +39,9 @@ impl<R: Rows> Kernel for Product<'_, R> {
     fn run<I: Isa>(self, isa: I) {
         let Self { rows, m, weights, out } = self;
         let mut store = Store { out, n: weights.n(), width: weights.width() };
-        scratch::with(|scratch| {
-            let staging = I::staging(scratch);
-            gemm(isa, rows, 0..m, weights, 0..weights.panels(), staging, &mut store);
-        });
+        let mut scratch = scratch::borrow();
+        let staging = I::staging(&mut scratch);
+        gemm(isa, rows, 0..m, weights, 0..weights.panels(), staging, &mut store);
     }
 }
 

@@ -5,6 +5,7 @@ import pytest
 
 import qrs
 from qrs.quantization import HistogramObserver, MinMaxObserver
+from qrs.quantization.observer.histogram import _error
 
 
 def seen(*batches: np.ndarray, **kwargs: object) -> HistogramObserver:
@@ -71,8 +72,6 @@ def test_search_cuts_outliers() -> None:
 
 def test_error_of_the_search_is_the_integral_of_the_squared_distance() -> None:
     # Against brute force over fine points of every bin.
-    from qrs.quantization.observer.histogram import _error
-
     rng = np.random.default_rng(4)
     counts = rng.integers(0, 50, 64).astype(np.float64)
     width, start, end, levels = 0.125, 7, 50, 16

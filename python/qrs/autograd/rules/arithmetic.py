@@ -9,7 +9,7 @@ from qrs import dtypes
 from qrs.autograd.arrays import promote, unbroadcast
 from qrs.autograd.primitive import define, vjp
 from qrs.autograd.rules.samples import one, two
-from qrs.autograd.special import quiet
+from qrs.autograd.special import floating, quiet
 
 __all__ = [
     "ADD",
@@ -55,9 +55,9 @@ def writer(ufunc: np.ufunc) -> Callable[..., Any]:
             return NotImplemented
         for other in others:
             kind = type(other)
-            if kind is not float and kind is not int:
-                if kind is not _ndarray or other.dtype != own.dtype:
-                    return NotImplemented
+            is_number = kind is float or kind is int
+            if not is_number and (kind is not _ndarray or other.dtype != own.dtype):
+                return NotImplemented
         return ufunc(own, *others, out=own)
 
     return write
@@ -83,7 +83,12 @@ def _divide(x: Any, y: Any) -> Any:
     return _true_divide(x, y)
 
 
-def _pow_base(g: Any, ans: Any, x: Any, y: Any) -> Any:
+def _atan2(x: Any, y: Any) -> Any:
+    x, y = promote(x, y)
+    return np.arctan2(*(floating(np.asarray(v)) for v in (x, y)))
+
+
+def _pow_base(g: Any, _ans: Any, x: Any, y: Any) -> Any:
     # x ** (y - 1) at y == 0 would be 0 ** -1; the derivative of a constant is zero.
     y = np.asarray(y, g.dtype)
     safe = np.where(y == 0, 1, y)
@@ -187,7 +192,7 @@ FLOOR_DIVIDE = define(
 
 ATAN2 = define(
     "atan2",
-    binary(np.arctan2),
+    _atan2,
     vjp(lambda g, ans, x, y: unbroadcast(g * y / (x * x + y * y), x), "x", "y"),
     vjp(lambda g, ans, x, y: unbroadcast(-g * x / (x * x + y * y), y), "x", "y"),
     samples=two(0.5, 2.0),

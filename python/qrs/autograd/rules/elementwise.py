@@ -99,9 +99,7 @@ ACOS = define(
     vjp(lambda g, ans, x: -g / np.sqrt(1 - x * x), "x"),
     samples=one(-0.8, 0.8),
 )
-ATAN = define(
-    "atan", _float(np.arctan), vjp(lambda g, ans, x: g / (1 + x * x), "x"), samples=one()
-)
+ATAN = define("atan", _float(np.arctan), vjp(lambda g, ans, x: g / (1 + x * x), "x"), samples=one())
 TANH = define(
     "tanh",
     lambda x: tanh(floating(x)),
@@ -122,7 +120,7 @@ ERF = define(
 )
 
 
-def _gelu_vjp(g: Any, ans: Any, x: Any) -> Any:
+def _gelu_vjp(g: Any, _ans: Any, x: Any) -> Any:
     # d/dx x Phi(x) = Phi(x) + x phi(x), with Phi and phi the normal distribution and its density.
     phi = np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
     return g * (0.5 + 0.5 * erf(x * np.asarray(math.sqrt(0.5), x.dtype)) + x * phi)
@@ -191,9 +189,7 @@ def _clamp_samples(rng: np.random.Generator) -> list[Sample]:
 CLAMP = define(
     "clamp",
     _clamp,
-    vjp(
-        lambda g, ans, x, low, high: unbroadcast(g * _inside(x, low, high), x), "x", "low", "high"
-    ),
+    vjp(lambda g, ans, x, low, high: unbroadcast(g * _inside(x, low, high), x), "x", "low", "high"),
     vjp(
         lambda g, ans, x, low, high: unbroadcast(g * ((x < low) & (ans == low)), low),
         *("ans", "x", "low"),

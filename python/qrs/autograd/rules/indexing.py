@@ -36,7 +36,7 @@ def _getitem(x: Any, *, index: Any) -> Any:
     return result
 
 
-def _getitem_vjp(g: Any, ans: Any, x: Any, index: Any) -> Any:
+def _getitem_vjp(g: Any, _ans: Any, x: Any, index: Any) -> Any:
     out = np.zeros(x.shape, g.dtype)
     if is_basic(index):
         out[index] = g
@@ -82,13 +82,13 @@ def _setitem_write(own: Any, value: Any, *, index: Any) -> Any:
     return own
 
 
-def _setitem_vjp(g: Any, ans: Any, x: Any, value: Any, index: Any) -> Any:
+def _setitem_vjp(g: Any, _ans: Any, x: Any, value: Any, index: Any) -> Any:
     out = g.copy()
     out[index] = 0
     return out
 
 
-def _value_vjp(g: Any, ans: Any, x: Any, value: Any, index: Any) -> Any:
+def _value_vjp(g: Any, _ans: Any, x: Any, value: Any, index: Any) -> Any:
     """The gradient of what was written; leading extents of one in `value` are allowed for."""
     part = g[index]
     shape = value.shape
@@ -220,7 +220,7 @@ def _along(array: Any, axis: int) -> Any:
     return np.moveaxis(array, axis, 0)
 
 
-def _select_vjp(g: Any, ans: Any, x: Any, index: Any, axis: int) -> Any:
+def _select_vjp(g: Any, _ans: Any, x: Any, index: Any, axis: int) -> Any:
     out = np.zeros(x.shape, g.dtype)
     np.add.at(_along(out, axis), index, _along(g, axis))
     return out

@@ -92,8 +92,8 @@ def _einsum_vjp(grads: Any, arrays: Any, needs: Any, *, terms: Any, out: str) ->
 def _placed(part: Any, letters: str, term: str, shape: tuple[int, ...]) -> Any:
     """`part` over the distinct `letters` of a term, spread over all of its places.
 
-    A letter that only this term has was summed over: every place gets the same. A repeated letter took the diagonal: the rest
-    of the operand gets zero.
+    A letter that only this term has was summed over: every place gets the same. A repeated letter
+    took the diagonal: the rest of the operand gets zero.
     """
     extents = dict(zip(term, shape, strict=True))
     distinct = "".join(dict.fromkeys(term))

@@ -1,6 +1,7 @@
 """Reductions along dimensions, cumulative sums, and softmax.
 
-`axis` is None (all), an int or a tuple of ints; `keepdims` keeps reduced dimensions with extent one.
+`axis` is None (all), an int or a tuple of ints; `keepdims` keeps reduced dimensions with extent
+one.
 """
 
 import math
@@ -59,15 +60,13 @@ def _sum(x: Any, *, axis: Any, keepdims: bool) -> Any:
     # Integers are added up in int64; a float16 sum is formed in float32, as PyTorch does.
     if x.dtype.kind in "iub":
         return np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
-    return np.add.reduce(x, axis=axis, keepdims=keepdims)
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 SUM = define(
     "sum",
     _sum,
-    vjp(
-        lambda g, ans, x, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape)
-    ),
+    vjp(lambda g, ans, x, axis, keepdims: np.broadcast_to(_spread(g, x, axis, keepdims), x.shape)),
     samples=_samples(),
 )
 
@@ -150,7 +149,6 @@ VAR = define(
 )
 
 
-@quiet
 def _std_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool, correction: float) -> Any:
     scale = np.where(ans == 0, 0, g / (ans * max(_count(x, axis) - correction, 1)))
     return _spread(np.asarray(scale, g.dtype), x, axis, keepdims) * _centred(x, axis)
@@ -212,7 +210,6 @@ def _norm(x: Any, *, axis: Any, keepdims: bool, p: float) -> Any:
     return np.power(np.power(size, p).sum(axis=axis, keepdims=keepdims), 1 / p)
 
 
-@quiet
 def _norm_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool, p: float) -> Any:
     g, total = _spread(g, x, axis, keepdims), _spread(ans, x, axis, keepdims)
     if p == 0:
@@ -253,12 +250,6 @@ CUMSUM = define(
     vjp(lambda g, ans, x, axis: _reversed_cumsum(g, axis)),
     samples=_along,
 )
-CUMPROD = define(
-    "cumprod",
-    lambda x, *, axis: np.cumprod(x, axis=axis, dtype=np.int64 if x.dtype.kind in "iub" else None),
-    vjp(lambda g, ans, x, axis: _cumprod_vjp(g, ans, x, axis), "ans", "x"),
-    samples=_along,
-)
 
 
 def _cumprod_vjp(g: Any, ans: Any, x: Any, axis: int) -> Any:
@@ -274,13 +265,21 @@ def _cumprod_vjp(g: Any, ans: Any, x: Any, axis: int) -> Any:
     return np.moveaxis(out, -1, axis)
 
 
+CUMPROD = define(
+    "cumprod",
+    lambda x, *, axis: np.cumprod(x, axis=axis, dtype=np.int64 if x.dtype.kind in "iub" else None),
+    vjp(_cumprod_vjp, "ans", "x"),
+    samples=_along,
+)
+
+
 LOGSUMEXP = define(
     "logsumexp",
     lambda x, *, axis, keepdims: logsumexp(floating(x), axis, keepdims),
     vjp(
         lambda g, ans, x, axis, keepdims: (
             _spread(g, x, axis, keepdims)
-            * quiet(np.exp)(x - _finite(_spread(ans, x, axis, keepdims)))
+            * np.exp(x - _finite(_spread(ans, x, axis, keepdims)))
         ),
         *("ans", "x"),
     ),

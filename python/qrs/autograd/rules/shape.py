@@ -94,7 +94,7 @@ def _diagonal_vjp(g: Any, x: Any, offset: int, axis1: int, axis2: int) -> Any:
     return out
 
 
-def _repeat_vjp(g: Any, ans: Any, x: Any, counts: tuple[int, ...]) -> Any:
+def _repeat_vjp(g: Any, _ans: Any, x: Any, counts: tuple[int, ...]) -> Any:
     """Every copy's gradient, summed: axes of copies stand before the axes of `x`."""
     shape = (1,) * (len(counts) - x.ndim) + x.shape
     split = [extent for pair in zip(counts, shape, strict=True) for extent in pair]
@@ -113,7 +113,7 @@ REPEAT = define(
 )
 
 
-def _repeat_interleave_vjp(g: Any, ans: Any, x: Any, counts: Any, axis: int) -> Any:
+def _repeat_interleave_vjp(g: Any, _ans: Any, x: Any, counts: Any, axis: int) -> Any:
     index = np.repeat(np.arange(x.shape[axis]), counts)
     out = np.zeros(x.shape, g.dtype)
     np.add.at(np.moveaxis(out, axis, 0), index, np.moveaxis(g, axis, 0))

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from qrs.autograd import Primitive, apply, apply_in_place
+from qrs.autograd import Primitive
+from qrs.autograd.rules.elementwise import GELU
 from qrs.nn.functional.activation_rules import (
     ELU,
     HARDSIGMOID,
@@ -22,7 +23,7 @@ from qrs.nn.functional.activation_rules import (
     THRESHOLD,
 )
 from qrs.nn.functional.dispatch import also_quantized
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply, apply_in_place
 
 __all__ = [
     "celu",
@@ -42,7 +43,6 @@ __all__ = [
     "sigmoid",
     "silu",
     "softmax",
-    "softmin",
     "softplus",
     "softsign",
     "tanh",
@@ -55,11 +55,11 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 def _call(primitive: Primitive, input: Tensor, inplace: bool, **params: Any) -> Tensor:
     if not inplace:
-        return apply(primitive, input, **params)  # type: ignore[no-any-return]
+        return apply(primitive, input, **params)
     rule = primitive.rules[0]
     if input.requires_grad and rule is not None and "x" in rule.uses:
         return input.copy_(apply(primitive, input.clone(), **params))
-    return apply_in_place(primitive, input, **params)  # type: ignore[no-any-return]
+    return apply_in_place(primitive, input, **params)
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
@@ -96,9 +96,7 @@ def relu6(input: Any, inplace: bool = False) -> Any:
 
 
 @also_quantized
-def hardtanh(
-    input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
-) -> Any:
+def hardtanh(input: Any, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> Any:
     """Compute ``min(max(x, min_val), max_val)``.
 
     Examples
@@ -346,7 +344,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     tensor([0.8413])
     """
     if approximate == "none":
-        return input.gelu()
+        return apply(GELU, input)
     if approximate != "tanh":
         raise ValueError(f"gelu: approximate {approximate!r} came, expected 'none' or 'tanh'")
     inner = (input + input * input * input * 0.044715) * math.sqrt(2 / math.pi)
@@ -390,15 +388,3 @@ def log_softmax(input: Tensor, dim: int | None = None, dtype: Any = None) -> Ten
     """
     x = input if dtype is None else input.to(dtype)
     return x.log_softmax(_default_dim(x.dim()) if dim is None else dim)
-
-
-def softmin(input: Tensor, dim: int | None = None, dtype: Any = None) -> Tensor:
-    """Compute ``softmax(-x)``; arguments as `softmax`.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> softmin(qrs.zeros(1, 2), dim=1)
-    tensor([[0.5000, 0.5000]])
-    """
-    return softmax(-input, dim, dtype)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qrs.autograd import Primitive, Sample, define, vjp
+from qrs.autograd.arrays import Array
 from qrs.autograd.special import floating, quiet
 from qrs.autograd.special import sigmoid as sigmoid_array
 
@@ -28,10 +28,12 @@ __all__ = [
     "THRESHOLD",
 ]
 
-Array = npt.NDArray[Any]
 
 def _samples(**params: Any) -> Callable[[np.random.Generator], list[Sample]]:
-    return lambda rng: [Sample(rng.uniform(-8, 8, (3, 7)), **params), Sample(np.zeros((0, 2)), **params)]
+    return lambda rng: [
+        Sample(rng.uniform(-8, 8, (3, 7)), **params),
+        Sample(np.zeros((0, 2)), **params),
+    ]
 
 
 def _from_input(name: str, forward: Any, derivative: Any, **params: Any) -> Primitive:
@@ -48,7 +50,7 @@ def _from_output(name: str, forward: Any, derivative: Any, **params: Any) -> Pri
     """Define an activation whose slope is a function of its output."""
     return define(
         name,
-        quiet(lambda x, **p: forward(x, **p)),
+        quiet(forward),
         vjp(quiet(lambda g, ans, x, **p: g * derivative(ans, **p)), "ans"),
         samples=_samples(**params),
     )
@@ -74,9 +76,16 @@ def _softplus(x: Array, *, beta: float, threshold: float) -> Array:
     return np.where(x * beta > threshold, x, smooth).astype(x.dtype)
 
 
+def _silu_slope(x: Array) -> Array:
+    s = sigmoid_array(x)
+    out: Array = s * (1 + x * (1 - s))
+    return out
+
+
 def _mish_slope(x: Array) -> Array:
     t = np.tanh(np.logaddexp(x, 0))
-    return t + x * sigmoid_array(x) * (1 - t * t)
+    out: Array = t + x * sigmoid_array(x) * (1 - t * t)
+    return out
 
 
 HARDTANH = _from_output(
@@ -88,9 +97,7 @@ LEAKY_RELU = _from_output(
     lambda y, slope: np.where(y > 0, 1, slope).astype(y.dtype),
     slope=0.1,
 )
-ELU = _from_output(
-    "elu", _exponential, _exponential_slope, alpha=0.7, rate=1.3, gain=1.1
-)
+ELU = _from_output("elu", _exponential, _exponential_slope, alpha=0.7, rate=1.3, gain=1.1)
 HARDSWISH = _from_input(
     "hardswish",
     lambda x: x * np.clip(x + 3, 0, 6) / 6,
@@ -111,7 +118,7 @@ THRESHOLD = _from_input(
 SILU = _from_input(
     "silu",
     lambda x: x * sigmoid_array(x),
-    lambda x: (lambda s: s * (1 + x * (1 - s)))(sigmoid_array(x)),
+    _silu_slope,
 )
 SOFTPLUS = _from_input(
     "softplus",
@@ -121,6 +128,4 @@ SOFTPLUS = _from_input(
     threshold=8.0,
 )
 MISH = _from_input("mish", lambda x: x * np.tanh(np.logaddexp(x, 0)), _mish_slope)
-LOGSIGMOID = _from_input(
-    "logsigmoid", lambda x: -np.logaddexp(-x, 0), lambda x: sigmoid_array(-x)
-)
+LOGSIGMOID = _from_input("logsigmoid", lambda x: -np.logaddexp(-x, 0), lambda x: sigmoid_array(-x))

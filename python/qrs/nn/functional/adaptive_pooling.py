@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qrs.autograd import Sample, apply, define, define_fused, vjp
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.nn.functional import pool_arrays
 from qrs.nn.functional.dispatch import also_quantized
@@ -24,14 +24,13 @@ __all__ = [
     "adaptive_max_pool3d",
 ]
 
-Array = npt.NDArray[Any]
-
 
 def _average_axes(x: Array, out: Sequence[int], transpose: bool) -> Array:
     """Multiply every spatial axis by its averaging matrix, or by the transposed one."""
     for axis, target in enumerate(out, 2):
         size = x.shape[axis]
-        matrix = pool_arrays.adaptive_matrix(*((target, size) if transpose else (size, target)), x.dtype)
+        wide, narrow = (target, size) if transpose else (size, target)
+        matrix = pool_arrays.adaptive_matrix(wide, narrow, x.dtype)
         columns = matrix if transpose else matrix.T
         x = np.moveaxis(np.moveaxis(x, axis, -1) @ columns, -1, axis)
     return np.ascontiguousarray(x)
@@ -159,7 +158,7 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
 
 
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Take the largest value of windows chosen so that the output has a given size; see `adaptive_max_pool2d`.
+    """Take the largest value of windows that fit an output size; see `adaptive_max_pool2d`.
 
     Examples
     --------
@@ -198,7 +197,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
 
 
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """Take the largest value of windows chosen so that the output has a given size; see `adaptive_max_pool2d`.
+    """Take the largest value of windows that fit an output size; see `adaptive_max_pool2d`.
 
     Examples
     --------

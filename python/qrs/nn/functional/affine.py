@@ -6,15 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define, vjp
+from qrs.autograd import Sample, define, vjp
+from qrs.autograd.arrays import Array
 from qrs.errors import DtypeError, ShapeError
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = ["bilinear", "check_floats", "linear"]
-
-Array = npt.NDArray[Any]
 
 
 def check_floats(where: str, **tensors: Any) -> None:
@@ -109,7 +107,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         fits = False
     if not fits:
         _explain(input, weight, bias)
-    return apply(LINEAR, input, weight, bias)  # type: ignore[no-any-return]
+    return apply(LINEAR, input, weight, bias)
 
 
 def _explain(input: Any, weight: Any, bias: Any) -> None:

@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define, vjp
+from qrs.autograd import Sample, define, vjp
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
-from qrs.nn.functional.conv_arrays import Geometry, correlate, match, spread
 from qrs.nn.functional.affine import check_floats
+from qrs.nn.functional.conv_arrays import Geometry, correlate, match, spread
 from qrs.nn.functional.padding import pad
 from qrs.nn.functional.windows import output_size, to_tuple
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = [
     "conv1d",
@@ -28,7 +28,6 @@ __all__ = [
     "conv_transpose3d",
 ]
 
-Array = npt.NDArray[Any]
 Ints = int | Sequence[int]
 
 
@@ -39,7 +38,8 @@ def _add_bias(y: Array, bias: Array | None) -> Array:
 
 
 def _bias_grad(g: Array) -> Array:
-    return g.sum(axis=(0, *range(2, g.ndim)))
+    out: Array = g.sum(axis=(0, *range(2, g.ndim)))
+    return out
 
 
 def _geometry(
@@ -51,9 +51,9 @@ def _geometry(
     groups: int = 1,
 ) -> Geometry:
     n = len(size)
-    numbers = [(stride,) * n, (padding,) * n, (dilation,) * n]
-    out = output_size(size, kernel, *numbers, "conv")
-    return Geometry(tuple(size), out, tuple(kernel), *numbers, groups)
+    s, p, d = (stride,) * n, (padding,) * n, (dilation,) * n
+    out = output_size(size, kernel, s, p, d, "conv")
+    return Geometry(tuple(size), out, tuple(kernel), s, p, d, groups)
 
 
 def _conv_samples(rng: np.random.Generator) -> Iterable[Sample]:
@@ -131,9 +131,7 @@ def _check(
             "output channels that divide into the groups"
         )
     if bias is not None and tuple(bias.shape) != (outputs,):
-        raise ShapeError(
-            f"{where}: bias of shape {tuple(bias.shape)} came, expected ({outputs},)"
-        )
+        raise ShapeError(f"{where}: bias of shape {tuple(bias.shape)} came, expected ({outputs},)")
 
 
 def _same_padding(
@@ -287,9 +285,7 @@ def _conv_transpose(
     paddings = to_tuple(padding, rank, where, "padding")
     extra = to_tuple(output_padding, rank, where, "output_padding")
     dilations = to_tuple(dilation, rank, where, "dilation")
-    if any(
-        not 0 <= e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)
-    ):
+    if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
         raise ShapeError(
             f"{where}: output_padding {extra} came, expected it to be less than stride {strides} "
             f"or dilation {dilations}"

@@ -15,13 +15,11 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from qrs.autograd.arrays import Array
 from qrs.nn.functional.windows import crop, gather_columns, pad_spatial, scatter_columns, taps
 
 __all__ = ["Geometry", "correlate", "match", "spread"]
-
-Array = npt.NDArray[Any]
 
 
 class Geometry(NamedTuple):
@@ -51,8 +49,14 @@ def _is_depthwise(weight: Array, g: Geometry) -> bool:
     return g.groups > 1 and weight.shape[0] == g.groups and weight.shape[1] == 1
 
 
+def _of_tap(tap: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return the index of one tap in a depthwise weight (C, 1, *kernel)."""
+    return (slice(None), 0, *tap)
+
+
 def _per_channel(weight: Array, tap: tuple[int, ...], rank: int) -> Array:
-    return weight[(slice(None), 0, *tap)].reshape(-1, *(1,) * rank)
+    out: Array = weight[_of_tap(tap)].reshape(-1, *(1,) * rank)
+    return out
 
 
 def correlate(x: Array, weight: Array, g: Geometry) -> Array:
@@ -65,8 +69,8 @@ def correlate(x: Array, weight: Array, g: Geometry) -> Array:
             y += padded[index] * _per_channel(weight, tap, len(g.out))
         return y
     rows = weight.reshape(g.groups, o // g.groups, -1)
-    y = np.matmul(rows, _columns(x, g))
-    return y.reshape(n, o, *g.out)
+    products: Array = np.matmul(rows, _columns(x, g))
+    return products.reshape(n, o, *g.out)
 
 
 def spread(y: Array, weight: Array, g: Geometry) -> Array:
@@ -94,9 +98,9 @@ def match(x: Array, y: Array, g: Geometry) -> Array:
         weight = np.empty((o, 1, *g.kernel), dtype=np.result_type(x, y))
         axes = (0, *range(2, y.ndim))
         for tap, index in taps(g.kernel, g.stride, g.dilation, g.out):
-            weight[(slice(None), 0, *tap)] = (padded[index] * y).sum(axis=axes)
+            weight[_of_tap(tap)] = (padded[index] * y).sum(axis=axes)
         return weight
     columns = _columns(x, g).swapaxes(2, 3)
     rows = y.reshape(n, g.groups, o // g.groups, -1)
-    total = np.matmul(rows, columns).sum(axis=0)
+    total: Array = np.matmul(rows, columns).sum(axis=0)
     return total.reshape(o, channels // g.groups, *g.kernel)

@@ -1,7 +1,7 @@
 """Functions that take float and quantized tensors under one name.
 
-The quantized forms are written in `qrs.nn.quantized`, which lies above this package, so they register
-themselves here when it is imported.
+The quantized forms are written in `qrs.nn.quantized`, which lies above this package, so they
+register themselves here when it is imported.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ def _drop(
     # What stays is scaled up so that the expected value stays.
     keep = (rand(mask_shape) >= p).to(input.dtype)
     mask = keep / (1 - p) if p < 1 else keep
-    return input.mul_(mask) if inplace else input * mask
+    out: Tensor = input.mul_(mask) if inplace else input * mask
+    return out
 
 
 @also_quantized

@@ -6,15 +6,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define, define_fused, no_grad, vjp
+from qrs.autograd import Sample, define, define_fused, no_grad, vjp
+from qrs.autograd.arrays import Array
 from qrs.errors import DtypeError, ShapeError
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]
-
-Array = npt.NDArray[Any]
 
 
 def _scatter_rows(rows: Array, indices: Array, count: int) -> Array:
@@ -153,9 +151,7 @@ def embedding(
     padding = _row_number("embedding", padding_idx, len(weight))
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
-    return apply(  # type: ignore[no-any-return]
-        EMBEDDING, weight, input, padding_idx=padding, by_frequency=scale_grad_by_freq
-    )
+    return apply(EMBEDDING, weight, input, padding_idx=padding, by_frequency=scale_grad_by_freq)
 
 
 def _bag_forward(
@@ -301,7 +297,7 @@ def embedding_bag(
     if max_norm is not None:
         _renormalise(weight, input, max_norm, norm_type)
     samples = None if per_sample_weights is None else per_sample_weights.reshape(-1)
-    return apply(  # type: ignore[no-any-return]
+    return apply(
         EMBEDDING_BAG,
         weight,
         samples,

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd import Sample, apply, define, vjp
+from qrs.autograd import Sample, define, vjp
 from qrs.errors import DtypeError, ShapeError
 from qrs.nn.functional.activation import logsigmoid
-from qrs.nn.functional.lookup import check_indices
 from qrs.nn.functional.affine import check_floats
-from qrs.tensor import Tensor, where
+from qrs.nn.functional.lookup import check_indices
+from qrs.tensor import Tensor, apply, where
 
 __all__ = [
     "binary_cross_entropy",
@@ -33,9 +33,7 @@ def _reduce(loss: Tensor, reduction: str, where: str) -> Tensor:
     if reduction == "sum":
         return loss.sum()
     if reduction != "none":
-        raise ValueError(
-            f"{where}: reduction {reduction!r} came, expected 'mean', 'sum' or 'none'"
-        )
+        raise ValueError(f"{where}: reduction {reduction!r} came, expected 'mean', 'sum' or 'none'")
     return loss
 
 
@@ -185,7 +183,8 @@ def nll_loss(
     loss = where(Tensor._wrap(np.asarray(keep)), -picked, Tensor._wrap(np.zeros((), kind)))
     loss = loss * Tensor._wrap(np.asarray(factors))
     if reduction == "mean":
-        return loss.sum() / float(factors.sum())
+        mean: Tensor = loss.sum() / float(factors.sum())
+        return mean
     return _reduce(loss, reduction, "nll_loss")
 
 
@@ -234,16 +233,16 @@ def cross_entropy(
     if not label_smoothing:
         return loss
     spread = logs if weight is None else logs * weight.reshape(-1, *(1,) * (logs.dim() - axis - 1))
-    even = -spread.sum(axis)
     keep = target._array != ignore_index
-    even = even * Tensor._wrap(keep.astype(input._array.dtype))
+    even = -spread.sum(axis) * Tensor._wrap(keep.astype(input._array.dtype))
     if reduction == "mean":
         classes = np.where(keep, target._array, 0)
         weights = keep if weight is None else weight._array[classes] * keep
         even = even.sum() / float(weights.sum())
     else:
         even = _reduce(even, reduction, "cross_entropy")
-    return loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[axis])
+    mixed: Tensor = loss * (1 - label_smoothing) + even * (label_smoothing / input.shape[axis])
+    return mixed
 
 
 def _soft_cross_entropy(
@@ -396,5 +395,6 @@ def kl_div(
         logs = where(positive, target, Tensor._wrap(np.ones((), target._array.dtype))).log()
         loss = target * logs - target * input
     if reduction == "batchmean":
-        return loss.sum() / input.shape[0]
+        mean: Tensor = loss.sum() / input.shape[0]
+        return mean
     return _reduce(loss, reduction, "kl_div")

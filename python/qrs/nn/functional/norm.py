@@ -3,11 +3,11 @@
 Batch, instance, group and layer normalisation differ only in the axes of the mean, so one primitive
 computes them all:
 
-    y = (x - m) / sqrt(v + eps) * weight + bias,  m and v the mean and biased variance over the axes.
+    y = (x - m) / sqrt(v + eps) * weight + bias,  m and v the mean and biased variance.
 
 With n elements per mean, h = (x - m) / sqrt(v + eps) and d = weight g, the gradient of x is
-(d - mean(d) - h mean(d h)) / sqrt(v + eps). Sources: Ioffe and Szegedy 2015, arXiv:1502.03167; Ba et al.
-2016, arXiv:1607.06450; Wu and He 2018, arXiv:1803.08494.
+(d - mean(d) - h mean(d h)) / sqrt(v + eps). Sources: Ioffe and Szegedy 2015, arXiv:1502.03167; Ba
+et al. 2016, arXiv:1607.06450; Wu and He 2018, arXiv:1803.08494.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define_fused, no_grad
+from qrs.autograd import Sample, define_fused, no_grad
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.nn.functional.affine import check_floats
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize"]
-
-Array = npt.NDArray[Any]
 
 
 def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
@@ -59,7 +57,8 @@ def _sum_to(grad: Array, shape: tuple[int, ...]) -> Array:
     axes += tuple(
         i + len(axes) for i, n in enumerate(shape) if n == 1 and grad.shape[i + len(axes)] != 1
     )
-    return grad.sum(axis=axes).reshape(shape)
+    out: Array = grad.sum(axis=axes).reshape(shape)
+    return out
 
 
 def _backward(
@@ -98,7 +97,7 @@ NORMALIZE = define_fused("normalize", _forward, _backward, samples=_samples)
 
 def _per_channel(tensor: Tensor | None, rank: int) -> Tensor | None:
     """View (C,) so that it broadcasts over (N, C, *S)."""
-    return None if tensor is None or rank == 2 else tensor.reshape(-1, *(1,) * (rank - 2))
+    return None if tensor is None else tensor.reshape(-1, *(1,) * (rank - 2))
 
 
 def _check_channels(where: str, input: Tensor, channels: int | None) -> None:
@@ -178,7 +177,7 @@ def batch_norm(
             ):
                 moved = running._array * (1 - momentum) + batch * momentum
                 running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
-    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)
 
 
 def _with_statistics(
@@ -240,8 +239,7 @@ def instance_norm(
     if not use_input_stats:
         if running_mean is None or running_var is None:
             raise ShapeError(
-                "instance_norm: no running statistics came, expected them without "
-                "use_input_stats"
+                "instance_norm: no running statistics came, expected them without use_input_stats"
             )
         return _with_statistics(input, running_mean, running_var, weight, bias, eps)
     axes = tuple(range(2, input.dim()))
@@ -259,7 +257,7 @@ def instance_norm(
             for running, batch in ((running_mean, batch_mean), (running_var, batch_var)):
                 moved = running._array * (1 - momentum) + batch * momentum
                 running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
-    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)
 
 
 def layer_norm(
@@ -299,7 +297,7 @@ def layer_norm(
             f"{shape}"
         )
     axes = tuple(range(-len(shape), 0))
-    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)  # type: ignore[no-any-return]
+    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)
 
 
 def group_norm(
@@ -341,11 +339,10 @@ def group_norm(
         )
     grouped = input.reshape(n, num_groups, -1)
     out = apply(NORMALIZE, grouped, None, None, axes=(2,), eps=eps).reshape(input.shape)
-    if weight is not None:
-        out = out * _per_channel(weight, input.dim())
-    if bias is not None:
-        out = out + _per_channel(bias, input.dim())
-    return out  # type: ignore[no-any-return]
+    scale, shift = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
+    if scale is not None:
+        out = out * scale
+    return out if shift is None else out + shift
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:

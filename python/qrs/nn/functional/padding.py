@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define, vjp
+from qrs.autograd import Sample, define, vjp
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = ["pad"]
-
-Array = npt.NDArray[Any]
 
 
 def _cut(x: Array, pairs: tuple[tuple[int, int], ...]) -> Array:
@@ -53,7 +50,8 @@ def _sources(mode: str, size: int, before: int, after: int) -> Array:
     if mode == "circular":
         return at % size
     # Mirrored at the border elements, which are not repeated.
-    return size - 1 - np.abs(size - 1 - np.abs(at))
+    out: Array = size - 1 - np.abs(size - 1 - np.abs(at))
+    return out
 
 
 def pad(
@@ -65,7 +63,7 @@ def pad(
     ----------
     input : Tensor
     pad : sequence of int
-        Two numbers (before, after) for each axis, starting with the last axis; negative numbers cut.
+        Two numbers (before, after) for each axis, the last axis first; negative numbers cut.
     mode : {"constant", "reflect", "replicate", "circular"}
     value : float, optional
         What "constant" fills in; 0 by default.
@@ -105,7 +103,7 @@ def pad(
         )
     if mode == "constant":
         fill = 0.0 if value is None else value
-        return apply(PAD, input, pairs=pairs, value=fill)  # type: ignore[no-any-return]
+        return apply(PAD, input, pairs=pairs, value=fill)
     if value:
         raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
     out = input

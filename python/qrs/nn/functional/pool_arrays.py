@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from qrs.autograd.arrays import Array
 from qrs.nn.functional.windows import crop, pad_spatial, taps
 
 __all__ = [
@@ -21,8 +21,6 @@ __all__ = [
     "maximum_grad",
     "maximum_index",
 ]
-
-Array = npt.NDArray[Any]
 
 
 class Window(NamedTuple):
@@ -52,7 +50,8 @@ class Window(NamedTuple):
 
     def unpad(self, padded: Array) -> Array:
         """Return the part of a padded array that holds the input."""
-        return padded[crop(self.padding, self.size)]
+        out: Array = padded[crop(self.padding, self.size)]
+        return out
 
 
 def _lowest(x: Array) -> float:
@@ -75,7 +74,7 @@ def _first_hits(x: Array, y: Array, w: Window) -> Any:
     open_ = np.ones(y.shape, dtype=bool)
     for tap, index in taps(w.kernel, w.stride, w.dilation, w.out):
         values = padded[index]
-        hit = ((values == y) | (values != values)) & open_  # noqa: PLR0124  (NaN is a maximum)
+        hit = ((values == y) | (values != values)) & open_
         open_ &= ~hit
         yield tap, index, hit
 
@@ -157,8 +156,10 @@ def adaptive_max(x: Array, out: Sequence[int]) -> tuple[Array, Array]:
     bounds = [_bounds(n, o) for n, o in zip(size, out, strict=True)]
     for cell in itertools.product(*map(range, out)):
         block = tuple(slice(*bounds[axis][i]) for axis, i in enumerate(cell))
-        values = x[(..., *block)].reshape(*x.shape[:2], -1)
+        inside: tuple[Any, ...] = (..., *block)
+        here: tuple[Any, ...] = (..., *cell)
+        values = x[inside].reshape(*x.shape[:2], -1)
         best = values.argmax(axis=-1)
-        y[(..., *cell)] = np.take_along_axis(values, best[..., None], axis=-1)[..., 0]
-        places[(..., *cell)] = numbers[block].reshape(-1)[best]
+        y[here] = np.take_along_axis(values, best[..., None], axis=-1)[..., 0]
+        places[here] = numbers[block].reshape(-1)[best]
     return y, places

@@ -6,16 +6,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from qrs.autograd import Sample, apply, define, vjp
+from qrs.autograd import Sample, define, vjp
 from qrs.errors import ShapeError
 from qrs.nn.functional import pool_arrays
-from qrs.nn.functional.dispatch import also_quantized
 from qrs.nn.functional.affine import check_floats
+from qrs.nn.functional.dispatch import also_quantized
 from qrs.nn.functional.pool_arrays import Window
 from qrs.nn.functional.windows import output_size, to_tuple
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = [
     "avg_pool1d",
@@ -27,7 +26,6 @@ __all__ = [
     "with_batch",
 ]
 
-Array = npt.NDArray[Any]
 Ints = int | Sequence[int]
 
 
@@ -46,7 +44,7 @@ def _window(
             "half the kernel"
         )
     out = output_size(size, kernel, stride, padding, dilation, where, ceil_mode)
-    return Window(*map(tuple, (size, out, kernel, stride, padding, dilation)))  # type: ignore[arg-type]
+    return Window(*map(tuple, (size, out, kernel, stride, padding, dilation)))
 
 
 def _samples(**params: Any) -> Any:
@@ -101,7 +99,7 @@ def with_batch(where: str, rank: int, input: Any) -> tuple[Tensor, bool]:
 
 def _numbers(
     where: str, rank: int, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints
-) -> list[tuple[int, ...]]:
+) -> Any:
     kernels = to_tuple(kernel, rank, where, "kernel_size")
     # An empty stride is how PyTorch's own call spells "as the kernel".
     own = stride is not None and stride != []
@@ -126,8 +124,8 @@ def _max_pool(
 ) -> Any:
     where = f"max_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    numbers = _numbers(where, rank, kernel_size, stride, padding, dilation)
-    w = _window(x.shape[2:], *numbers, ceil_mode, where)
+    kernel, step, pad, gap = _numbers(where, rank, kernel_size, stride, padding, dilation)
+    w = _window(x.shape[2:], kernel, step, pad, gap, ceil_mode, where)
     y = apply(MAX_POOL, x, window=w)
     out = y if batched else y.squeeze(0)
     if not return_indices:
@@ -148,10 +146,10 @@ def _avg_pool(
 ) -> Any:
     where = f"avg_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    numbers = _numbers(where, rank, kernel_size, stride, padding, 1)
+    kernel, step, pad, gap = _numbers(where, rank, kernel_size, stride, padding, 1)
     if divisor_override == 0:
         raise ValueError(f"{where}: divisor_override 0 came, expected another number")
-    w = _window(x.shape[2:], *numbers, ceil_mode, where)
+    w = _window(x.shape[2:], kernel, step, pad, gap, ceil_mode, where)
     y = apply(AVG_POOL, x, window=w, include=count_include_pad, divisor=divisor_override)
     return y if batched else y.squeeze(0)
 
@@ -174,9 +172,7 @@ def max_pool1d(
     >>> tuple(max_pool1d(qrs.zeros(1, 1, 4), 2).shape)
     (1, 1, 2)
     """
-    return _max_pool(
-        1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @also_quantized
@@ -215,9 +211,7 @@ def max_pool2d(
     >>> tuple(max_pool2d(qrs.zeros(1, 1, 4, 4), 2).shape)
     (1, 1, 2, 2)
     """
-    return _max_pool(
-        2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @also_quantized
@@ -238,9 +232,7 @@ def max_pool3d(
     >>> tuple(max_pool3d(qrs.zeros(1, 1, 4, 4, 4), 2).shape)
     (1, 1, 2, 2, 2)
     """
-    return _max_pool(
-        3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-    )
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 @also_quantized

@@ -11,15 +11,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from qrs.autograd import Sample, apply, define_fused
+from qrs.autograd.arrays import Array
 from qrs.nn.functional.recurrent_steps import GruSteps, LstmSteps, RnnSteps
 from qrs.tensor import Tensor
 
 __all__ = ["gru_layer", "lstm_layer", "rnn_layer"]
-
-Array = npt.NDArray[Any]
 
 
 def _wanted(grads: Sequence[Array | None], needs: Sequence[bool]) -> list[Array | None]:
@@ -55,8 +53,9 @@ def _lstm_backward(
     reverse: bool,
 ) -> Sequence[Array | None]:
     steps, x, w_ih, w_hh, w_hr = saved
+    d_out, dh, dc = grads
     return _wanted(
-        LstmSteps.backward(steps, *grads, x, w_ih, w_hh, w_hr, sizes, reverse), needs
+        LstmSteps.backward(steps, d_out, dh, dc, x, w_ih, w_hh, w_hr, sizes, reverse), needs
     )
 
 
@@ -85,7 +84,8 @@ def _gru_backward(
     reverse: bool,
 ) -> Sequence[Array | None]:
     steps, x, w_ih, w_hh = saved
-    return _wanted(GruSteps.backward(steps, *grads, x, w_ih, w_hh, sizes, reverse), needs)
+    d_out, dh = grads
+    return _wanted(GruSteps.backward(steps, d_out, dh, x, w_ih, w_hh, sizes, reverse), needs)
 
 
 def _rnn_forward(
@@ -101,9 +101,7 @@ def _rnn_forward(
     reverse: bool,
     relu: bool,
 ) -> tuple[tuple[Array, ...], Any]:
-    out, h_last, saved = RnnSteps.forward(
-        x, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse, save, relu
-    )
+    out, h_last, saved = RnnSteps.forward(x, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse, save, relu)
     return (out, h_last), (saved, x, w_ih, w_hh) if save else None
 
 
@@ -117,7 +115,8 @@ def _rnn_backward(
     relu: bool,
 ) -> Sequence[Array | None]:
     steps, x, w_ih, w_hh = saved
-    return _wanted(RnnSteps.backward(steps, *grads, x, w_ih, w_hh, sizes, reverse, relu), needs)
+    d_out, dh = grads
+    return _wanted(RnnSteps.backward(steps, d_out, dh, x, w_ih, w_hh, sizes, reverse, relu), needs)
 
 
 def _samples(gates: int, states: int, *settings: dict[str, Any]) -> Any:
@@ -126,7 +125,8 @@ def _samples(gates: int, states: int, *settings: dict[str, Any]) -> Any:
     def samples(rng: np.random.Generator) -> Iterable[Sample]:
         inputs, hidden = 2, 3
         for sizes, reverse, bias in (([3, 2, 1], False, True), ([2, 2], True, False)):
-            shapes = [(sum(sizes), inputs)] + [(sizes[0], hidden)] * states
+            shapes: list[tuple[int, ...]] = [(sum(sizes), inputs)]
+            shapes += [(sizes[0], hidden)] * states
             shapes += [(gates * hidden, inputs), (gates * hidden, hidden)]
             args: list[Any] = [rng.standard_normal(shape) for shape in shapes]
             args += [rng.standard_normal(gates * hidden) if bias else None for _ in range(2)]
@@ -192,10 +192,10 @@ def lstm_layer(
     >>> import qrs
     >>> zeros = qrs.zeros
     >>> out, h, c = lstm_layer(
-    ...     zeros(6, 2), zeros(2, 3), zeros(2, 3), zeros(12, 2), zeros(12, 3), None, None, None, [2] * 3
+    ...     zeros(4, 2), zeros(2, 3), zeros(2, 3), zeros(12, 2), zeros(12, 3), *[None] * 3, [2, 2]
     ... )
     >>> tuple(out.shape), tuple(h.shape)
-    ((6, 3), (2, 3))
+    ((4, 3), (2, 3))
     """
     return apply(  # type: ignore[no-any-return]
         LSTM_LAYER, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes=sizes, reverse=reverse

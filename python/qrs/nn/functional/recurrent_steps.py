@@ -18,14 +18,13 @@ product with the previous state stays in the loop.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+
+from qrs.autograd.arrays import Array
 
 __all__ = ["GruSteps", "LstmSteps", "RnnSteps", "Saved"]
-
-Array = npt.NDArray[Any]
 
 
 class Saved(NamedTuple):
@@ -100,8 +99,9 @@ class LstmSteps:
         h, c = h.copy(), c.copy()
         out = np.empty((len(x), h.shape[1]), dtype=gates.dtype)
         if save:
-            h_prev, c_prev, tanh_c = (np.empty((len(x), n), gates.dtype) for n in
-                                      (h.shape[1], hidden, hidden))
+            h_prev, c_prev, tanh_c = (
+                np.empty((len(x), n), gates.dtype) for n in (h.shape[1], hidden, hidden)
+            )
         w_hh_t = w_hh.T
         for rows, n in _steps(sizes, reverse):
             gate = gates[rows]

@@ -1,7 +1,7 @@
 """Resizing the spatial axes: nearest, linear and cubic interpolation, one axis after the other.
 
-Linear and cubic interpolation are separable, so resizing an axis is a weighted sum of a few selections
-along it, and every gradient follows from those of selection and sum.
+Linear and cubic interpolation are separable, so resizing an axis is a weighted sum of a few
+selections along it, and every gradient follows from those of selection and sum.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.nn.functional.adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,
 )
-from qrs.nn.functional.dispatch import also_quantized
 from qrs.nn.functional.affine import check_floats
+from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor
 
 __all__ = ["interpolate"]
 
-Array = npt.NDArray[Any]
 
 _RANKS = {
     "nearest": (1, 2, 3),
@@ -102,8 +101,8 @@ def _target(
         values = list(value) if isinstance(value, Sequence) else [value] * rank
         if len(values) != rank or min(values) <= 0:
             raise ShapeError(
-                f"interpolate: {name} {value} came for an input of shape {tuple(x.shape)}, expected "
-                f"one positive number or {rank}"
+                f"interpolate: {name} {value} came for an input of shape {tuple(x.shape)}, "
+                f"expected one positive number or {rank}"
             )
         return values
 
@@ -156,9 +155,7 @@ def interpolate(
     tensor([[[1., 2., 3.]]])
     """
     if mode not in _RANKS:
-        raise ValueError(
-            f"interpolate: mode {mode!r} came, expected one of {', '.join(_RANKS)}"
-        )
+        raise ValueError(f"interpolate: mode {mode!r} came, expected one of {', '.join(_RANKS)}")
     check_floats("interpolate", input=input)
     rank = input.dim() - 2
     if rank not in _RANKS[mode] or 0 in input.shape[2:]:

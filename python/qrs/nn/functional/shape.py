@@ -40,8 +40,8 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     r = upscale_factor
     if input.dim() < 3 or r < 1 or input.shape[-3] % (r * r):
         raise ShapeError(
-            f"pixel_shuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) with C "
-            f"a multiple of {r * r}"
+            f"pixel_shuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) with "
+            f"C a multiple of {r * r}"
         )
     *lead, c, h, w = input.shape
     n = len(lead)
@@ -77,8 +77,8 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     r = downscale_factor
     if input.dim() < 3 or r < 1 or input.shape[-2] % r or input.shape[-1] % r:
         raise ShapeError(
-            f"pixel_unshuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) with "
-            f"H and W multiples of {r}"
+            f"pixel_unshuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) "
+            f"with H and W multiples of {r}"
         )
     *lead, c, h, w = input.shape
     n = len(lead)
@@ -110,13 +110,11 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     """
     if input.dim() < 3 or groups < 1 or input.shape[1] % groups:
         raise ShapeError(
-            f"channel_shuffle: input of shape {tuple(input.shape)} came, expected (N, C, *) with C a "
-            f"multiple of {groups} groups"
+            f"channel_shuffle: input of shape {tuple(input.shape)} came, expected (N, C, *) with "
+            f"C a multiple of {groups} groups"
         )
     n, c, *rest = input.shape
-    return (
-        input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(n, c, *rest)
-    )
+    return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(n, c, *rest)
 
 
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:

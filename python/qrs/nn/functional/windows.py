@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import as_strided
 
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 
 __all__ = [
@@ -26,8 +26,6 @@ __all__ = [
     "taps",
     "to_tuple",
 ]
-
-Array = npt.NDArray[Any]
 
 
 def to_tuple(value: int | Sequence[int], n: int, where: str, name: str) -> tuple[int, ...]:
@@ -89,9 +87,7 @@ def output_size(
     return tuple(out)
 
 
-def pad_spatial(
-    x: Array, before: Sequence[int], after: Sequence[int], value: float = 0
-) -> Array:
+def pad_spatial(x: Array, before: Sequence[int], after: Sequence[int], value: float = 0) -> Array:
     """Surround the spatial axes by a constant; returns ``x`` itself if there is nothing to add."""
     if not any(before) and not any(after):
         return x
@@ -158,5 +154,6 @@ def scatter_columns(
     result = np.zeros(shape, dtype=columns.dtype)
     blocks = columns.reshape(n, c, *kernel, *out)
     for tap, index in taps(kernel, stride, dilation, out):
-        result[index] += blocks[(slice(None), slice(None), *tap)]
+        block: tuple[Any, ...] = (slice(None), slice(None), *tap)
+        result[index] += blocks[block]
     return result

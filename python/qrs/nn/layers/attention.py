@@ -9,9 +9,9 @@ from typing import Any
 from qrs.errors import ShapeError
 from qrs.nn import init
 from qrs.nn.functional.activation import gelu, relu
+from qrs.nn.functional.affine import check_floats, linear
 from qrs.nn.functional.attention import additive_mask, attention_weights
 from qrs.nn.functional.dropping import dropout as apply_dropout
-from qrs.nn.functional.affine import check_floats, linear
 from qrs.nn.layers.container import ModuleList
 from qrs.nn.layers.dropout import Dropout
 from qrs.nn.layers.linear import Linear
@@ -223,11 +223,11 @@ class MultiheadAttention(Module):
         q, k, v = self._project(query, key, value)
         batch = q.shape[1]
         if self.bias_k is not None:
-            k = cat([k, self.bias_k.expand(1, batch, -1)])
-            v = cat([v, self.bias_v.expand(1, batch, -1)])
+            k = cat([k, self.bias_k.expand(1, batch, -1)], 0)
+            v = cat([v, self.bias_v.expand(1, batch, -1)], 0)
         if self.add_zero_attn:
             nothing = zeros(1, batch, self.embed_dim, dtype=k.dtype)
-            k, v = cat([k, nothing]), cat([v, nothing])
+            k, v = cat([k, nothing], 0), cat([v, nothing], 0)
         mask = self._mask(attn_mask, key_padding_mask, source, k.shape[0])
         weights = attention_weights(self._heads(q), self._heads(k), mask)
         if self.training and self.dropout:

@@ -382,7 +382,6 @@ class ParameterDict(Module):
 
 def _list_parameters(owner: Module) -> str:
     return "\n".join(
-        f"({name}): Parameter containing: [{param.dtype} of size "
-        f"{'x'.join(map(str, param.shape))}]"
+        f"({name}): Parameter containing: [{param.dtype} of size {'x'.join(map(str, param.shape))}]"
         for name, param in owner.named_parameters(recurse=False)
     )

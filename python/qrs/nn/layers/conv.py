@@ -72,7 +72,9 @@ class _ConvNd(Module):
         self.padding_mode = padding_mode
         if isinstance(padding, str):
             self._check_named_padding(padding)
-        outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        outer, inner = (
+            (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
+        )
         self.weight = Parameter(empty(outer, inner // groups, *self.kernel_size))
         self.register_parameter("bias", Parameter(empty(out_channels)) if bias else None)
         self.reset_parameters()

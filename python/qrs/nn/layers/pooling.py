@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrs.nn.functional import adaptive_pooling, pooling
+from qrs.nn.functional.windows import to_tuple
 from qrs.nn.module import Module
 
 __all__ = [
@@ -44,7 +45,7 @@ class _MaxPool(Module):
         self.return_indices = return_indices
         self.ceil_mode = ceil_mode
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def _arguments(self) -> Any:
         return (
             self.kernel_size,
             self.stride,
@@ -78,7 +79,7 @@ class _AvgPool(Module):
         self.ceil_mode = ceil_mode
         self.count_include_pad = count_include_pad
 
-    def _arguments(self) -> tuple[Any, ...]:
+    def _arguments(self) -> Any:
         return (
             self.kernel_size,
             self.stride,
@@ -104,6 +105,9 @@ class _AvgPoolDivisor(_AvgPool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         self.divisor_override = divisor_override
+
+    def _arguments(self) -> Any:
+        return (*super()._arguments(), self.divisor_override)
 
 
 class _Adaptive(Module):
@@ -189,6 +193,19 @@ class AvgPool1d(_AvgPool):
     (1, 1, 2)
     """
 
+    def __init__(
+        self,
+        kernel_size: Ints,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        # One-entry tuples, as PyTorch keeps and prints them for this layer alone.
+        one = [to_tuple(n, 1, "AvgPool1d", "size") for n in (kernel_size, padding)]
+        own = None if stride is None else to_tuple(stride, 1, "AvgPool1d", "stride")
+        super().__init__(one[0], own, one[1], ceil_mode, count_include_pad)
+
     def forward(self, input: Any) -> Any:
         """Pool ``input``, shape (N, C, L) or (C, L)."""
         return pooling.avg_pool1d(input, *self._arguments())
@@ -220,7 +237,7 @@ class AvgPool2d(_AvgPoolDivisor):
 
     def forward(self, input: Any) -> Any:
         """Pool ``input``, shape (N, C, H, W) or (C, H, W)."""
-        return pooling.avg_pool2d(input, *self._arguments(), self.divisor_override)
+        return pooling.avg_pool2d(input, *self._arguments())
 
 
 class AvgPool3d(_AvgPoolDivisor):
@@ -235,7 +252,7 @@ class AvgPool3d(_AvgPoolDivisor):
 
     def forward(self, input: Any) -> Any:
         """Pool ``input``, shape (N, C, D, H, W) or (C, D, H, W)."""
-        return pooling.avg_pool3d(input, *self._arguments(), self.divisor_override)
+        return pooling.avg_pool3d(input, *self._arguments())
 
 
 class AdaptiveAvgPool1d(_Adaptive):
@@ -289,7 +306,7 @@ class AdaptiveAvgPool3d(_Adaptive):
 
 
 class AdaptiveMaxPool1d(_AdaptiveMax):
-    """Take the largest value of windows chosen for a given output size; parameters as `AdaptiveMaxPool2d`.
+    """Take the largest value of windows that fit an output size; parameters as `AdaptiveMaxPool2d`.
 
     Examples
     --------
@@ -326,7 +343,7 @@ class AdaptiveMaxPool2d(_AdaptiveMax):
 
 
 class AdaptiveMaxPool3d(_AdaptiveMax):
-    """Take the largest value of windows chosen for a given output size; parameters as `AdaptiveMaxPool2d`.
+    """Take the largest value of windows that fit an output size; parameters as `AdaptiveMaxPool2d`.
 
     Examples
     --------

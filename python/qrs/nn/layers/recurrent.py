@@ -1,19 +1,20 @@
 """Recurrent layers over sequences: `RNN`, `LSTM` and `GRU`.
 
 `RecurrentBase` knows all about layout: batch order, packed and unbatched input, initial states,
-layers, directions and dropout between layers. What a subclass adds is one direction of one layer, so
-that the quantized layers can share the rest.
+layers, directions and dropout between layers. What a subclass adds is one direction of one layer,
+so that the quantized layers can share the rest.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from qrs.errors import DtypeError, ShapeError
 from qrs.nn import init
-from qrs.nn.functional.dropping import dropout as apply_dropout
 from qrs.nn.functional.affine import check_floats
+from qrs.nn.functional.dropping import dropout as apply_dropout
 from qrs.nn.functional.recurrent import gru_layer, lstm_layer, rnn_layer
 from qrs.nn.module import Module
 from qrs.nn.parameter import Parameter
@@ -133,9 +134,7 @@ class RecurrentBase(Module):
         steps, batch, width = input.shape
         return input.reshape(steps * batch, width), [batch] * steps, True
 
-    def _first_states(
-        self, hx: Any, batch: int, batched: bool, like: Tensor
-    ) -> tuple[Tensor, ...]:
+    def _first_states(self, hx: Any, batch: int, batched: bool, like: Tensor) -> tuple[Tensor, ...]:
         """Return the states, each (layers * directions, B, width), or zeros if None came."""
         count = self.num_layers * self.num_directions
         widths = self._state_sizes()
@@ -226,7 +225,7 @@ class RecurrentBase(Module):
             rows = outputs[0] if directions == 1 else cat(outputs, 1)
             if self.training and self.dropout and layer < self.num_layers - 1:
                 rows = apply_dropout(rows, self.dropout)
-        return rows, tuple(stack(ends) for ends in zip(*last, strict=True))
+        return rows, tuple(stack(ends, 0) for ends in zip(*last, strict=True))
 
     def extra_repr(self) -> str:
         """List the sizes, and what differs from the defaults."""
@@ -315,20 +314,18 @@ class RNNBase(RecurrentBase):
         sizes: list[int],
     ) -> tuple[Tensor, ...]:
         suffix = self._suffixes(layer)[reverse]
-        get = self._parameters.get
-        weights = [
-            get(name + suffix) for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-        ]
+        get: Callable[[str], Any] = self._parameters.get
+        w_ih, w_hh = get("weight_ih" + suffix), get("weight_hh" + suffix)
+        b_ih, b_hh = get("bias_ih" + suffix), get("bias_hh" + suffix)
         if self.mode == "LSTM":
-            return lstm_layer(  # type: ignore[call-arg, misc]
-                rows, *states, *weights, get("weight_hr" + suffix), sizes=sizes, reverse=reverse
-            )
+            h, c = states
+            w_hr = get("weight_hr" + suffix)
+            return lstm_layer(rows, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse)
+        (h,) = states
         if self.mode == "GRU":
-            return gru_layer(rows, *states, *weights, sizes=sizes, reverse=reverse)  # type: ignore[arg-type]
+            return gru_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse)
         kind = "relu" if self.mode == "RNN_RELU" else "tanh"
-        return rnn_layer(  # type: ignore[misc]
-            rows, *states, *weights, sizes=sizes, reverse=reverse, nonlinearity=kind
-        )
+        return rnn_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse, kind)
 
 
 class RNN(RNNBase):
@@ -358,9 +355,7 @@ class RNN(RNNBase):
         if len(args) > 3 and isinstance(args[3], str):
             nonlinearity, args = args[3], (*args[:3], *args[4:])
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(
-                f"RNN: nonlinearity {nonlinearity!r} came, expected 'tanh' or 'relu'"
-            )
+            raise ValueError(f"RNN: nonlinearity {nonlinearity!r} came, expected 'tanh' or 'relu'")
         super().__init__(f"RNN_{nonlinearity.upper()}", *args, **kwargs)
         self.nonlinearity = nonlinearity
 

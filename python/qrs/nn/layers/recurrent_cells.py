@@ -105,7 +105,7 @@ class RNNCellBase(RecurrentCellBase):
         for param in self.parameters():
             init.uniform_(param, -bound, bound)
 
-    def _weights(self) -> tuple[Any, ...]:
+    def _weights(self) -> tuple[Any, Any, Any, Any]:
         return self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
 
 
@@ -141,8 +141,9 @@ class RNNCell(RNNCellBase):
         self.nonlinearity = nonlinearity
 
     def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        (h,) = states
         kind = self.nonlinearity
-        return rnn_layer(input, *states, *self._weights(), [len(input)], nonlinearity=kind)[1:]
+        return rnn_layer(input, h, *self._weights(), [len(input)], nonlinearity=kind)[1:]
 
 
 class LSTMCell(RNNCellBase):
@@ -167,7 +168,8 @@ class LSTMCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 4)
 
     def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return lstm_layer(input, *states, *self._weights(), None, [len(input)])[1:]
+        h, c = states
+        return lstm_layer(input, h, c, *self._weights(), None, [len(input)])[1:]
 
 
 class GRUCell(RNNCellBase):
@@ -189,4 +191,5 @@ class GRUCell(RNNCellBase):
         super().__init__(input_size, hidden_size, bias, 3)
 
     def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return gru_layer(input, *states, *self._weights(), [len(input)])[1:]
+        (h,) = states
+        return gru_layer(input, h, *self._weights(), [len(input)])[1:]

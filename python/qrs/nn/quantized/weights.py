@@ -48,11 +48,13 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
     observer(weight)
     scale, zero_point = observer.calculate_qparams()
     if not observer.qscheme.is_per_channel:
-        return quantize_per_tensor(weight, scale.item(), zero_point.item(), qint8)
+        one: QTensor = quantize_per_tensor(weight, scale.item(), zero_point.item(), qint8)
+        return one
     if observer.qscheme.has_float_qparams or observer.ch_axis not in (axis, axis - weight.dim()):
         raise ValueError(
             f"{where}: the weight observer has scheme {observer.qscheme} along axis "
-            f"{observer.ch_axis}, expected integer zero points along axis {axis}, the output channels"
+            f"{observer.ch_axis}, expected integer zero points along axis {axis}, the output "
+            "channels"
         )
     scales = Tensor._wrap(scale._array.astype(np.float64))
     return quantize_per_channel(weight, scales, zero_point, axis, qint8)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.tensor import Tensor, cat, full, stack
 
@@ -23,8 +23,6 @@ __all__ = [
     "pad_sequence",
     "unpad_sequence",
 ]
-
-Array = npt.NDArray[Any]
 
 
 class PackedSequence(NamedTuple):
@@ -183,7 +181,7 @@ def pad_packed_sequence(
     places = np.full(total * batch, len(data), dtype=np.int64)
     places[_rows_of_steps(sizes, batch)] = np.arange(len(data))
     filler = full((1, *data.shape[1:]), padding_value, dtype=data.dtype)
-    padded = cat([data, filler]).index_select(0, _index(places))
+    padded = cat([data, filler], 0).index_select(0, _index(places))
     padded = padded.reshape(total, batch, *data.shape[1:])
     lengths = (sizes[:, None] > np.arange(batch)).sum(axis=0)
     if sequence.unsorted_indices is not None:
@@ -228,7 +226,7 @@ def pad_sequence(
     for sequence in sequences:
         short = longest - len(sequence)
         filler = full((short, *sequence.shape[1:]), padding_value, dtype=sequence.dtype)
-        rows.append(cat([sequence, filler]) if short else sequence)
+        rows.append(cat([sequence, filler], 0) if short else sequence)
     return stack(rows, 0 if batch_first else 1)
 
 
@@ -244,7 +242,8 @@ def unpad_sequence(
     [3, 1]
     """
     rows = padded if batch_first else padded.transpose(0, 1)
-    return [rows[i, : int(n)] for i, n in enumerate(lengths)]
+    counts = np.asarray(lengths).tolist()
+    return [rows[i, :n] for i, n in enumerate(counts)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:

@@ -1,6 +1,7 @@
 """Observers: modules that watch tensors and answer with a scale and a zero point."""
 
 from qrs.quantization.observer.base import (
+    Batch,
     ObserverBase,
     ObserverFactory,
     UniformQuantizationObserverBase,
@@ -36,6 +37,7 @@ from qrs.quantization.observer.search import (
 )
 
 __all__ = [
+    "Batch",
     "EntropyObserver",
     "ExactHistogramObserver",
     "HistogramObserver",

@@ -8,10 +8,11 @@ An observer watches tensors and answers with a scale and a zero point. To write 
 from __future__ import annotations
 
 import functools
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.errors import DtypeError, NonFiniteError, NotCalibratedError, QrsError
@@ -19,7 +20,13 @@ from qrs.nn.module import Module
 from qrs.quantization.qparams import EPS, FloatArray, integer_range, qparams
 from qrs.tensor import Tensor
 
-__all__ = ["ObserverBase", "ObserverFactory", "UniformQuantizationObserverBase", "wrap"]
+__all__ = [
+    "Batch",
+    "ObserverBase",
+    "ObserverFactory",
+    "UniformQuantizationObserverBase",
+    "wrap",
+]
 
 
 def wrap(value: npt.ArrayLike, dtype: npt.DTypeLike = np.float32) -> Tensor:
@@ -103,6 +110,14 @@ class ObserverBase(Module):
             "records depends on the order of the batches; observe all data with one observer, or "
             "use MinMaxObserver"
         )
+
+
+class Batch(NamedTuple):
+    """What one call brings, never empty: the values, the smallest and the largest of them."""
+
+    values: FloatArray
+    lo: np.float32
+    hi: np.float32
 
 
 class UniformQuantizationObserverBase(ObserverBase):
@@ -197,7 +212,7 @@ class UniformQuantizationObserverBase(ObserverBase):
                 if not values.size:
                     return x
                 lo, hi = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-            self._observe(values, lo, hi)
+            self._observe(Batch(values, lo, hi))
         return x
 
     def _without_nonfinite(self, values: FloatArray) -> FloatArray:
@@ -215,8 +230,8 @@ class UniformQuantizationObserverBase(ObserverBase):
         """The values to keep; a class that needs the shape marks the others as NaN instead."""
         return values[good]
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:
-        """Record a tensor that is not empty, with its smallest and largest value."""
+    def _observe(self, batch: Batch) -> None:
+        """Record what one call brought."""
         raise NotImplementedError(
             f"{type(self).__name__}: no _observe method, expected the class to define one"
         )

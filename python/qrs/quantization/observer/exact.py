@@ -1,9 +1,9 @@
 """A histogram whose state depends on the data alone, not on how it was cut into batches.
 
-Bins are ``[i * w, (i + 1) * w)`` with whole numbers ``i`` and a width ``w`` that is a power of two: the
-smallest for which all values seen fit into the given number of bins. Doubling the width joins pairs of
-bins exactly (``floor(floor(x / w) / 2) = floor(x / (2 w))``), so any order and any split of the data, and
-any tree of merges, end in the same integers.
+Bins are ``[i * w, (i + 1) * w)`` with whole numbers ``i`` and a width ``w`` that is a power of
+two: the smallest for which all values seen fit into the given number of bins. Doubling the width
+joins pairs of bins exactly (``floor(floor(x / w) / 2) = floor(x / (2 w))``), so any order and any
+split of the data, and any tree of merges, end in the same integers.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.quantization.observer.base import (
+    Batch,
     ObserverBase,
     UniformQuantizationObserverBase,
     wrap,
 )
-from qrs.quantization.qparams import FloatArray
 from qrs.tensor import Tensor
 
 __all__ = ["Doubles", "ExactHistogramObserver"]
@@ -79,9 +80,9 @@ class ExactHistogramObserver(UniformQuantizationObserverBase):
         self.register_buffer("min_val", wrap(np.inf))
         self.register_buffer("max_val", wrap(-np.inf))
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:
-        self._widen(float(lo), float(hi))
-        scaled = np.ldexp(values.ravel().astype(np.float64), -int(self.exponent._array))
+    def _observe(self, batch: Batch) -> None:
+        self._widen(float(batch.lo), float(batch.hi))
+        scaled = np.ldexp(batch.values.ravel().astype(np.float64), -int(self.exponent._array))
         index = np.floor(scaled).astype(np.int64) - self.first._array
         self._add(np.bincount(index, minlength=self.bins))
 
@@ -121,9 +122,7 @@ class ExactHistogramObserver(UniformQuantizationObserverBase):
         )
         used = other.histogram._array > 0
         counts = np.zeros(self.bins, np.int64)
-        np.add.at(
-            counts, index[used] - self.first._array, other.histogram._array[used]
-        )
+        np.add.at(counts, index[used] - self.first._array, other.histogram._array[used])
         self._add(counts)
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
@@ -151,7 +150,7 @@ class ExactHistogramObserver(UniformQuantizationObserverBase):
         chosen = self._choose(counts[used[0] : used[-1] + 1], edges)
         # A bin reaches beyond the values in it.
         lo, hi = max(chosen[0], lo), min(chosen[1], hi)
-        return self._calculate_qparams(np.float32(lo), np.float32(hi))
+        return self._calculate_qparams(np.array(lo, np.float32), np.array(hi, np.float32))
 
     def _choose(self, counts: npt.NDArray[np.int64], edges: Doubles) -> tuple[float, float]:
         """The range to quantize, given counts (n,) and the edges (n + 1,) of their bins."""
@@ -168,7 +167,7 @@ class ExactHistogramObserver(UniformQuantizationObserverBase):
     ) -> None:
         counts = state_dict.get(prefix + "histogram")
         if counts is not None:
-            self.bins = int(tuple(counts.shape)[0])
+            self.bins = len(counts)
             self.register_buffer("histogram", wrap(np.zeros(self.bins), np.int64))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -1,7 +1,7 @@
 """`HistogramObserver`: the range that minimises the squared quantization error.
 
-Source: the algorithm of PyTorch 1.8.1 as measured, with two of its defects left out: bounds are exact
-(not cut to integers), and no vector as long as the widened range is built.
+Source: the algorithm of PyTorch 1.8.1 as measured, with two of its defects left out: bounds are
+exact (not cut to integers), and no vector as long as the widened range is built.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint4x2, quint8
 from qrs.quantization.observer.base import (
+    Batch,
     ObserverBase,
     UniformQuantizationObserverBase,
     wrap,
@@ -31,9 +33,9 @@ _STEP = 1e-5
 class HistogramObserver(UniformQuantizationObserverBase):
     """Keeps a histogram and chooses the range whose quantization error is least.
 
-    The range grows with the data: old counts are spread over the bins of the wider range. The search
-    starts at the full range, cuts mass from the side where that crosses more bins, and stops when the
-    squared error first rises.
+    The range grows with the data: old counts are spread over the bins of the wider range. The
+    search starts at the full range, cuts mass from the side where that crosses more bins, and
+    stops when the squared error first rises.
 
     Parameters
     ----------
@@ -54,7 +56,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
     Examples
     --------
     >>> import qrs
-    >>> observer = qrs.quantization.HistogramObserver(bins=64)
+    >>> observer = qrs.quantization.HistogramObserver()
     >>> _ = observer(qrs.linspace(-1.0, 1.0, 1000))
     >>> scale, zero_point = observer.calculate_qparams()
     >>> round(scale.item(), 3), zero_point.item()
@@ -91,7 +93,8 @@ class HistogramObserver(UniformQuantizationObserverBase):
         self.register_buffer("min_val", wrap(np.inf))
         self.register_buffer("max_val", wrap(-np.inf))
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:
+    def _observe(self, batch: Batch) -> None:
+        values, lo, hi = batch
         old = self._state()
         # One value has no width to relate a wider range to: its counts are dropped.
         if old.lo >= old.hi:
@@ -102,9 +105,8 @@ class HistogramObserver(UniformQuantizationObserverBase):
         self._store(wide._replace(counts=counts))
 
     def _state(self) -> _Histogram:
-        return _Histogram(
-            self.histogram._array, self.min_val._array[()], self.max_val._array[()]
-        )
+        lo, hi = np.float32(self.min_val._array), np.float32(self.max_val._array)
+        return _Histogram(self.histogram._array, lo, hi)
 
     def _store(self, state: _Histogram) -> None:
         self.histogram = wrap(state.counts)
@@ -165,7 +167,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
                 state_dict[prefix + name] = wrap(start)
         counts = state_dict.get(prefix + "histogram")
         if counts is not None:
-            self.bins = int(tuple(counts.shape)[0])
+            self.bins = len(counts)
             self.register_buffer("histogram", wrap(np.zeros(self.bins)))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 

@@ -6,10 +6,12 @@ from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_channel_affine, per_tensor_affine, qscheme, quint8
 from qrs.errors import ShapeError
 from qrs.quantization.observer.base import (
+    Batch,
     ObserverBase,
     UniformQuantizationObserverBase,
     wrap,
@@ -32,7 +34,7 @@ def _check_averaging_constant(where: str, value: float) -> float:
 
 
 def _moved(old: FloatArray, new: FloatArray, constant: float) -> FloatArray:
-    """v <- v + c * (new - v); a value never set is +-inf and takes the new one."""
+    """V <- v + c * (new - v); a value never set is +-inf and takes the new one."""
     with np.errstate(invalid="ignore"):
         step = old + np.float32(constant) * (new - old)
     return np.where(np.isinf(old), new, step)
@@ -76,9 +78,9 @@ class MinMaxObserver(UniformQuantizationObserverBase):
         self.register_buffer("min_val", wrap(np.inf))
         self.register_buffer("max_val", wrap(-np.inf))
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:  # noqa: ARG002
-        self.min_val = wrap(np.minimum(self.min_val._array, lo))
-        self.max_val = wrap(np.maximum(self.max_val._array, hi))
+    def _observe(self, batch: Batch) -> None:
+        self.min_val = wrap(np.minimum(self.min_val._array, batch.lo))
+        self.max_val = wrap(np.maximum(self.max_val._array, batch.hi))
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
         """Scale and zero point of the range seen.
@@ -148,9 +150,13 @@ class MovingAverageMinMaxObserver(MinMaxObserver):
         super().__init__(dtype, qscheme, reduce_range, quant_min, quant_max, nonfinite)
         self.averaging_constant = _check_averaging_constant(self.where, averaging_constant)
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:  # noqa: ARG002
-        self.min_val = wrap(_moved(self.min_val._array, np.asarray(lo), self.averaging_constant))
-        self.max_val = wrap(_moved(self.max_val._array, np.asarray(hi), self.averaging_constant))
+    def _observe(self, batch: Batch) -> None:
+        self.min_val = wrap(
+            _moved(self.min_val._array, np.asarray(batch.lo), self.averaging_constant)
+        )
+        self.max_val = wrap(
+            _moved(self.max_val._array, np.asarray(batch.hi), self.averaging_constant)
+        )
 
     def merge(self, other: ObserverBase) -> None:
         """Not defined: an average of batches depends on their order."""
@@ -205,7 +211,8 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
     def _select(self, values: FloatArray, good: npt.NDArray[np.bool_]) -> FloatArray:
         return np.where(good, values, np.float32(np.nan)) if good.any() else values[:0]
 
-    def _observe(self, values: FloatArray, lo: np.float32, hi: np.float32) -> None:  # noqa: ARG002
+    def _observe(self, batch: Batch) -> None:
+        values = batch.values
         if not -values.ndim <= self.ch_axis < values.ndim:
             raise ShapeError(
                 f"{self.where}: shape {values.shape} came, expected one with an axis "
@@ -267,8 +274,8 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
 
     def reset_min_max_vals(self) -> None:
         """Forget everything seen."""
-        self.register_buffer("min_vals", wrap(np.empty(0)))
-        self.register_buffer("max_vals", wrap(np.empty(0)))
+        self.register_buffer("min_vals", wrap(np.zeros(0)))
+        self.register_buffer("max_vals", wrap(np.zeros(0)))
 
     def extra_repr(self) -> str:
         """The ranges seen."""
@@ -284,7 +291,7 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
             value = state_dict.get(prefix + name)
             # The number of channels is part of the state.
             if value is not None:
-                self.register_buffer(name, wrap(np.empty(tuple(value.shape))))
+                self.register_buffer(name, wrap(np.zeros(tuple(value.shape))))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
 
 
@@ -319,9 +326,7 @@ class MovingAveragePerChannelMinMaxObserver(PerChannelMinMaxObserver):
         quant_max: int | None = None,
         nonfinite: Literal["raise", "ignore"] = "raise",
     ) -> None:
-        super().__init__(
-            ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max, nonfinite
-        )
+        super().__init__(ch_axis, dtype, qscheme, reduce_range, quant_min, quant_max, nonfinite)
         self.averaging_constant = _check_averaging_constant(self.where, averaging_constant)
 
     def _combine(self, los: FloatArray, his: FloatArray) -> None:

@@ -6,8 +6,7 @@ from typing import Any
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, float32
-from qrs.quantization.observer.base import ObserverBase, UniformQuantizationObserverBase
-from qrs.quantization.qparams import FloatArray
+from qrs.quantization.observer.base import Batch, ObserverBase, UniformQuantizationObserverBase
 from qrs.tensor import Tensor
 
 __all__ = ["NoopObserver", "PlaceholderObserver", "RecordingObserver"]
@@ -19,8 +18,8 @@ class PlaceholderObserver(ObserverBase):
     Parameters
     ----------
     dtype : dtype
-        Type of the tensor in the converted model: ``float32`` for the activations of dynamic layers,
-        ``float16`` for half-precision weights.
+        Type of the tensor in the converted model: ``float32`` for the activations of dynamic
+        layers, ``float16`` for half-precision weights.
     custom_op_name : str
         A note for the reader.
     compute_dtype : dtype, optional
@@ -100,8 +99,8 @@ class RecordingObserver(UniformQuantizationObserverBase):
         super().__init__(**kwargs)
         self.tensor_val: list[Tensor] = []
 
-    def _observe(self, values: FloatArray, *_: Any) -> None:
-        self.tensor_val.append(Tensor._wrap(values.copy()))
+    def _observe(self, batch: Batch) -> None:
+        self.tensor_val.append(Tensor._wrap(batch.values.copy()))
 
     def merge(self, other: ObserverBase) -> None:
         """Append another's tensors."""

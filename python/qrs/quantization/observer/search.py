@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.quantization.observer.exact import Doubles, ExactHistogramObserver
@@ -119,8 +120,8 @@ def _least(
 class MSEObserver(_ThresholdSearch):
     """Chooses the range whose squared quantization error is least.
 
-    The error is that of the very scale and zero point which the range leads to, rounding and clamping
-    included, with each bin at its centre.
+    The error is that of the very scale and zero point which the range leads to, rounding and
+    clamping included, with each bin at its centre.
 
     Parameters
     ----------

@@ -74,7 +74,15 @@ class HalfLinear:
         self._bias = None if bias is None else bias._array
 
     def dynamic(self, x: np.ndarray[Any, Any], _engine: str) -> np.ndarray[Any, Any]:
-        """x W^T + b."""
+        """X W^T + b."""
+        features = len(self._weight)
+        if x.dtype != np.float32:
+            raise DtypeError(f"dynamic linear: {x.dtype} came, expected float32; use float() first")
+        if x.ndim == 0 or x.shape[-1] != features:
+            raise ShapeError(
+                f"dynamic linear: input of shape {x.shape} came, expected {features} features in "
+                "its last dimension"
+            )
         y: np.ndarray[Any, Any] = x @ self._weight
         if self._bias is not None:
             y += self._bias
@@ -84,9 +92,9 @@ class HalfLinear:
 class DynamicWeights(Module):
     """Holds quantized weights and float biases under the names they have in the state dict.
 
-    The state dict is plain: every weight is a `QTensor` (or a float16 tensor) and every bias a tensor
-    under the float layer's name, and ``engine`` is the numeric profile. What the kernels need is
-    packed from these in `_pack`, once after each change, and never leaves the process.
+    The state dict is plain: every weight is a `QTensor` (or a float16 tensor) and every bias a
+    tensor under the float layer's name, and ``engine`` is the numeric profile. What the kernels
+    need is packed from these in `_pack`, once after each change, and never leaves the process.
     """
 
     # PyTorch's last version is 4; its layout is read by the layers that can.
@@ -157,7 +165,7 @@ class DynamicWeights(Module):
         return {key: value for key, value in self.__dict__.items() if key != "_packed"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        super().__setstate__(state)
         self._pack()
 
     def _save_to_state_dict(

@@ -8,7 +8,7 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.layers import recurrent_cells as floats
 from qrs.nn.quantized.dynamic.base import DynamicWeights
-from qrs.nn.quantized.dynamic.steps import Direction, direction_shapes, pack_direction, quantized
+from qrs.nn.quantized.dynamic.steps import Layer, direction_shapes, pack_layer, quantized
 from qrs.tensor import Tensor
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
@@ -39,7 +39,8 @@ class RNNCellBase(DynamicWeights, floats.RecurrentCellBase):
         if type(mod) is not getattr(floats, cls.__name__):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
         values, dtype = quantized(mod, where)
-        new = cls(mod.input_size, mod.hidden_size, mod.bias, dtype=dtype, **cls._extra(mod))
+        make: Any = cls
+        new: Self = make(mod.input_size, mod.hidden_size, mod.bias, dtype=dtype, **cls._extra(mod))
         new._set(values)
         return new
 
@@ -49,10 +50,12 @@ class RNNCellBase(DynamicWeights, floats.RecurrentCellBase):
         return {}
 
     def _pack(self) -> None:
-        self._packed: Direction = pack_direction(self.mode, self._values)
+        self._packed: Layer = pack_layer(self.mode, self._values, [""])
 
     def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return self._packed(input, states, [len(input)], False, self.engine)[1:]
+        first = tuple([state.unsqueeze(0) for state in states])
+        _, last = self._packed(input, first, [len(input)], self.engine)
+        return tuple([state.squeeze(0) for state in last])
 
 
 class LSTMCell(RNNCellBase):

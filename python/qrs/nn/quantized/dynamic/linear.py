@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from qrs._kernels import dynamic_linear
 from qrs.dtypes import dtype as Dtype
-from qrs.dtypes import qint8
+from qrs.dtypes import float16, qint8
 from qrs.errors import ShapeError
 from qrs.nn.layers.linear import Linear as FloatLinear
 from qrs.nn.quantized.dynamic.base import (
@@ -50,7 +50,8 @@ class Linear(DynamicWeights):
     >>> float_layer = qrs.nn.Linear(4, 2)
     >>> layer = qrs.quantization.quantize_dynamic(float_layer)
     >>> layer
-    DynamicQuantizedLinear(in_features=4, out_features=2, dtype=qrs.qint8, qscheme=qrs.per_channel_affine)
+    DynamicQuantizedLinear(in_features=4, out_features=2, dtype=qrs.qint8,
+    qscheme=qrs.per_channel_affine)
     >>> tuple(layer(qrs.zeros(3, 4)).shape)
     (3, 2)
     """
@@ -153,8 +154,25 @@ class Linear(DynamicWeights):
         """
         return Tensor._wrap(dynamic_linear(self._packed, x._array, self.engine))
 
+    def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
+        # PyTorch packs weight and bias in one entry, and keeps a scale that has no meaning here.
+        packed = state_dict.pop(f"{prefix}_packed_params._packed_params", None)
+        if packed is None:
+            return
+        for unused in ("scale", "zero_point", "_packed_params.dtype"):
+            state_dict.pop(prefix + unused, None)
+        weight, bias = packed
+        if isinstance(weight, Tensor) and self.dtype is float16:
+            # Half-precision weights are stored as float32.
+            weight = weight.half()
+        state_dict[prefix + "weight"] = weight
+        if bias is not None:
+            state_dict[prefix + "bias"] = bias.detach()
+
     def extra_repr(self) -> str:
         """Sizes and type of the weights."""
-        text = f"in_features={self.in_features}, out_features={self.out_features}, dtype={self.dtype}"
+        text = (
+            f"in_features={self.in_features}, out_features={self.out_features}, dtype={self.dtype}"
+        )
         weight = self.weight()
         return f"{text}, qscheme={weight.qscheme()}" if isinstance(weight, QTensor) else text

@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
+from qrs.nn.functional.dropping import dropout
 from qrs.nn.layers import recurrent as floats
 from qrs.nn.quantized.dynamic.base import DynamicWeights
-from qrs.nn.quantized.dynamic.steps import Direction, direction_shapes, pack_direction, quantized
-from qrs.tensor import Tensor
+from qrs.nn.quantized.dynamic.steps import Layer, direction_shapes, pack_layer, quantized
+from qrs.tensor import Tensor, cat
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
 
@@ -35,7 +36,7 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
         Width to which the state of an LSTM is projected; 0 for none.
     """
 
-    def __init__(
+    def __init__(  # The order of the arguments is PyTorch's.
         self,
         mode: str,
         input_size: int,
@@ -87,7 +88,8 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
         if type(mod) is not getattr(floats, cls.__name__):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
         values, dtype = quantized(mod, where)
-        new = cls(
+        make: Any = cls
+        new: Self = make(
             mod.input_size,
             mod.hidden_size,
             mod.num_layers,
@@ -107,23 +109,25 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
         return {"proj_size": mod.proj_size}
 
     def _pack(self) -> None:
-        self._packed: list[list[Direction]] = [
-            [
-                pack_direction(self.mode, self._values, suffix)
-                for suffix in self._suffixes(layer)
-            ]
+        self._packed: list[Layer] = [
+            pack_layer(self.mode, self._values, self._suffixes(layer))
             for layer in range(self.num_layers)
         ]
 
-    def _run_direction(
-        self,
-        rows: Tensor,
-        states: tuple[Tensor, ...],
-        layer: int,
-        reverse: bool,
-        sizes: list[int],
-    ) -> tuple[Tensor, ...]:
-        return self._packed[layer][reverse](rows, states, sizes, reverse, self.engine)
+    def _run_layers(
+        self, rows: Tensor, states: tuple[Tensor, ...], sizes: list[int]
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        count = self.num_directions
+        last = []
+        for layer, run in enumerate(self._packed):
+            first = tuple([state[layer * count : (layer + 1) * count] for state in states])
+            rows, ends = run(rows, first, sizes, self.engine)
+            last.append(ends)
+            if self.training and self.dropout and layer < self.num_layers - 1:
+                rows = dropout(rows, self.dropout)
+        if len(last) == 1:
+            return rows, last[0]
+        return rows, tuple([cat(parts, 0) for parts in zip(*last, strict=True)])
 
 
 class LSTM(RNNBase):
@@ -185,7 +189,8 @@ class RNN(RNNBase):
     def __init__(self, *args: Any, nonlinearity: str = "tanh", **kwargs: Any) -> None:
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(
-                f"DynamicQuantizedRNN: nonlinearity {nonlinearity!r} came, expected 'tanh' or 'relu'"
+                f"DynamicQuantizedRNN: nonlinearity {nonlinearity!r} came, expected 'tanh' or "
+                "'relu'"
             )
         super().__init__(f"RNN_{nonlinearity.upper()}", *args, **kwargs)
         self.nonlinearity = nonlinearity

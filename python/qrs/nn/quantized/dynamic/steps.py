@@ -1,4 +1,4 @@
-"""One direction of one recurrent layer with quantized weights, the part that layers and cells share."""
+"""One recurrent layer with quantized weights, the part that layers and cells share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from qrs.dtypes import qint8
 from qrs.nn.functional.recurrent import gru_layer, lstm_layer, rnn_layer
 from qrs.nn.quantized.dynamic.base import channel_params, observed_weight
 from qrs.qtensor import QTensor
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, cat, stack
 
-__all__ = ["Direction", "direction_shapes", "pack_direction", "quantized"]
+__all__ = ["Layer", "direction_shapes", "pack_layer", "quantized"]
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -48,55 +48,93 @@ def quantized(mod: Any, where: str) -> tuple[Values, Dtype]:
     return values, dtype
 
 
-class Direction:
-    """Runs one direction: int8 through a kernel, half precision through the float layer.
+class Layer:
+    """Runs one layer in both directions: int8 in a kernel, half precision as floats.
 
     Parameters
     ----------
     mode : {"LSTM", "GRU", "RNN_TANH", "RNN_RELU"}
-    weights : list
-        weight_ih, weight_hh, bias_ih, bias_hh, weight_hr; None where there is none.
+    directions : list of dict
+        One for each direction: weight_ih, weight_hh, and what there is of bias_ih, bias_hh,
+        weight_hr.
     """
 
-    def __init__(self, mode: str, weights: list[Any]) -> None:
+    def __init__(self, mode: str, directions: list[Values]) -> None:
         self._mode = mode
-        w_ih, w_hh, b_ih, b_hh, w_hr = weights
-        if isinstance(w_ih, QTensor):
-            matrices = [
-                None if w is None else (w.int_repr()._array, *channel_params(w))
-                for w in (w_ih, w_hh, w_hr)
-            ]
-            biases = [None if b is None else b._array for b in (b_ih, b_hh)]
-            self._kernel: _kernels.PackedRnn | None = _kernels.PackedRnn(mode, *matrices, *biases)
+        self._kernel: _kernels.PackedRnn | None = None
+        if isinstance(directions[0]["weight_ih"], QTensor):
+            packed = [{k: kernel_argument(v) for k, v in d.items()} for d in directions]
+            self._kernel = _kernels.PackedRnn(mode, packed)
         else:
-            self._kernel = None
+            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
             self._weights = [
-                None if w is None else w.float() for w in (w_ih, w_hh, b_ih, b_hh, w_hr)
+                [d[name].float() if name in d else None for name in names] for d in directions
             ]
 
     def __call__(
-        self,
-        rows: Tensor,
-        states: tuple[Tensor, ...],
-        sizes: list[int],
-        reverse: bool,
-        engine: str,
-    ) -> tuple[Tensor, ...]:
-        """Rows of the new states, then the last states; see `RecurrentBase._run_direction`."""
+        self, rows: Tensor, states: tuple[Tensor, ...], sizes: list[int], engine: str
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run the layer.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (sum(sizes), input)
+            Rows of a packed sequence.
+        states : tuple of Tensor, shapes (directions, B, state)
+        sizes : list of int
+            Sequences that run in each step.
+        engine : str
+
+        Returns
+        -------
+        tuple
+            Rows of the new states, both directions beside each other; and the last states.
+        """
         if self._kernel is not None:
             arrays = [state._array for state in states]
-            results = _kernels.dynamic_rnn(self._kernel, rows._array, arrays, sizes, reverse, engine)
-            return tuple([Tensor._wrap(result) for result in results])
-        how: dict[str, Any] = {"sizes": sizes, "reverse": reverse}
+            out, *last = _kernels.dynamic_rnn(self._kernel, rows._array, sizes, arrays, engine)
+            return Tensor._wrap(out), tuple([Tensor._wrap(state) for state in last])
+        outputs, ends = [], []
+        for reverse, weights in enumerate(self._weights):
+            first = [state[reverse] for state in states]
+            out, *final = self._run_half(rows, first, weights, sizes, bool(reverse))
+            outputs.append(out)
+            ends.append(final)
+        joined: Tensor = outputs[0] if len(outputs) == 1 else cat(outputs, 1)
+        return joined, tuple(stack(parts, 0) for parts in zip(*ends, strict=True))
+
+    def _run_half(
+        self,
+        rows: Tensor,
+        states: list[Tensor],
+        weights: list[Any],
+        sizes: list[int],
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:
+        w_ih, w_hh, b_ih, b_hh, w_hr = weights
+        h = states[0]
         if self._mode == "LSTM":
-            return lstm_layer(rows, *states, *self._weights, **how)
+            return lstm_layer(rows, h, states[1], w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse)
         if self._mode == "GRU":
-            return gru_layer(rows, *states, *self._weights[:4], **how)
+            return gru_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse)
         kind = "relu" if self._mode == "RNN_RELU" else "tanh"
-        return rnn_layer(rows, *states, *self._weights[:4], nonlinearity=kind, **how)
+        return rnn_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse, kind)
 
 
-def pack_direction(mode: str, values: Values, suffix: str = "") -> Direction:
-    """The direction whose weights have names that end in a suffix."""
+def kernel_argument(value: QTensor | Tensor) -> Any:
+    """A weight as (integers, scales, zero points), a bias as an array."""
+    if isinstance(value, QTensor):
+        return (value.int_repr()._array, *channel_params(value))
+    return value._array
+
+
+def pack_layer(mode: str, values: Values, suffixes: list[str]) -> Layer:
+    """The layer whose weights have names that end in one suffix for each direction."""
     names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-    return Direction(mode, [values.get(name + suffix) for name in names])
+    return Layer(
+        mode,
+        [
+            {name: values[name + suffix] for name in names if name + suffix in values}
+            for suffix in suffixes
+        ],
+    )

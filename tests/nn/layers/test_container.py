@@ -1,0 +1,116 @@
+"""Containers of modules and parameters."""
+
+from collections import OrderedDict
+
+import pytest
+
+import qrs
+from qrs import nn
+
+
+def test_sequential_applies_in_order_and_names_by_number_or_dict():
+    net = nn.Sequential(nn.Linear(2, 3), nn.ReLU())
+    assert list(net.state_dict()) == ["0.weight", "0.bias"]
+    named = nn.Sequential(OrderedDict(a=nn.ReLU(), b=nn.Tanh()))
+    assert [name for name, _ in named.named_children()] == ["a", "b"]
+    assert named.a is named[0]
+
+
+def test_sequential_slices_keep_modules_and_class():
+    net = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid())
+    part = net[1:]
+    assert type(part) is nn.Sequential
+    assert list(part) == [net[1], net[2]]
+    assert net[-1] is net[2]
+
+
+def test_sequential_edits_renumber():
+    net = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid())
+    del net[0]
+    assert list(net._modules) == ["0", "1"]
+    net.append(nn.GELU()).extend([nn.ELU()]).insert(1, nn.Identity())
+    assert [type(m).__name__ for m in net] == ["Tanh", "Identity", "Sigmoid", "GELU", "ELU"]
+    assert list(net._modules) == ["0", "1", "2", "3", "4"]
+    assert isinstance(net.pop(), nn.ELU)
+    net[0] = nn.ReLU()
+    assert isinstance(net[0], nn.ReLU)
+    assert len(net) == 4
+
+
+def test_deleting_from_a_named_sequential_keeps_the_names():
+    net = nn.Sequential(OrderedDict(a=nn.ReLU(), b=nn.Tanh()))
+    del net[0]
+    assert list(net._modules) == ["b"]
+
+
+def test_empty_sequential_is_the_identity():
+    assert nn.Sequential()(7) == 7
+
+
+@pytest.mark.parametrize("index", [2, -3])
+def test_index_out_of_range_names_the_range(index):
+    with pytest.raises(IndexError, match=r"expected -2\.\.1 \(2 entries\)"):
+        nn.ModuleList([nn.ReLU(), nn.ReLU()])[index]
+
+
+def test_module_list_behaves_like_a_list():
+    layers = nn.ModuleList([nn.ReLU()])
+    layers += [nn.Tanh()]
+    layers.insert(0, nn.GELU())
+    assert [type(m).__name__ for m in layers] == ["GELU", "ReLU", "Tanh"]
+    assert len(layers[1:]) == 2
+    assert isinstance(layers + [nn.ELU()], nn.ModuleList)
+    assert len(layers + [nn.ELU()]) == 4
+    del layers[0:2]
+    assert list(layers._modules) == ["0"]
+    with pytest.raises(TypeError, match="expected an iterable"):
+        layers.extend(3)
+
+
+def test_module_list_has_no_forward():
+    with pytest.raises(NotImplementedError):
+        nn.ModuleList()(1)
+
+
+def test_module_dict_behaves_like_a_dict():
+    table = nn.ModuleDict([("a", nn.ReLU())])
+    table.update({"b": nn.Tanh()})
+    table["a"] = nn.GELU()
+    assert "a" in table
+    assert list(table) == list(table.keys()) == ["a", "b"]
+    assert [type(m).__name__ for m in table.values()] == ["GELU", "Tanh"]
+    assert table.pop("b").__class__ is nn.Tanh
+    del table["a"]
+    assert len(table) == 0
+    table.update(nn.ModuleDict({"c": nn.ReLU()}))
+    assert [name for name, _ in table.items()] == ["c"]
+    table.clear()
+    assert not table.keys()
+
+
+def test_module_dict_member_is_replaced_by_modules_only():
+    table = nn.ModuleDict({"a": nn.ReLU()})
+    with pytest.raises(TypeError):
+        table["a"] = 3
+
+
+def test_parameter_list_wraps_tensors():
+    weights = nn.ParameterList([qrs.ones(2)])
+    weights.append(nn.Parameter(qrs.zeros(1)))
+    assert [type(w) for w in weights] == [nn.Parameter, nn.Parameter]
+    weights[-1] = qrs.ones(3)
+    assert weights[1].shape == (3,)
+    assert len(weights[:1]) == 1
+    assert len(list(weights.parameters())) == 2
+    assert "(0): Parameter containing: [qrs.float32 of size 2]" in repr(weights)
+
+
+def test_parameter_dict_wraps_tensors():
+    weights = nn.ParameterDict({"w": qrs.ones(2)})
+    weights["v"] = qrs.zeros(1)
+    assert list(weights) == list(weights.keys()) == ["w", "v"]
+    assert len(weights) == 2
+    assert [p.shape[0] for p in weights.values()] == [2, 1]
+    del weights["w"]
+    assert "w" not in weights
+    assert dict(weights.items())["v"] is weights["v"]
