@@ -69,6 +69,41 @@ def test_erf_is_the_error_function():
     assert np.allclose(_kernels.gelu(x), gelu, atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(0,), (3, 0), (0, 4), (1,), (5,), (2, 3, 33)])
+def test_softmax_of_the_last_axis(shape):
+    x = floats(*shape) * 5
+    got, logarithm = _kernels.softmax(x), _kernels.log_softmax(x)
+    assert got.shape == logarithm.shape == shape
+    powers = np.exp(x.astype(np.float64))
+    want = powers / powers.sum(-1, keepdims=True)
+    assert np.allclose(got, want, rtol=1e-5, atol=0)
+    assert np.allclose(logarithm, np.log(want), rtol=1e-6, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(0, 6), (1, 6), (3, 6), (2, 5, 2, 3)])
+def test_layer_norm_of_the_last_axes(shape):
+    x, weight, bias = floats(*shape) * 3 + 1, floats(6, seed=2), floats(6, seed=3)
+    rows = x.astype(np.float64).reshape(-1, 6)
+    centred = rows - rows.mean(1, keepdims=True)
+    want = centred / np.sqrt((centred**2).mean(1, keepdims=True) + 1e-5)
+    plain = _kernels.layer_norm(x, 6, None, None, 1e-5)
+    full = _kernels.layer_norm(x, 6, weight, bias, 1e-5)
+    assert plain.shape == full.shape == shape
+    assert np.allclose(plain, want.reshape(shape), rtol=1e-5, atol=1e-6)
+    assert np.allclose(full, (want * weight + bias).reshape(shape), rtol=1e-5, atol=1e-6)
+
+
+def test_rows_that_do_not_fit_are_refused():
+    with pytest.raises(ShapeError, match="softmax: a scalar came"):
+        _kernels.softmax(np.ones((), np.float32))
+    with pytest.raises(ShapeError, match="layer_norm"):
+        _kernels.layer_norm(floats(2, 6), 5, None, None, 1e-5)
+    with pytest.raises(ShapeError, match="layer_norm: rows of no values came"):
+        _kernels.layer_norm(floats(2, 6), 0, None, None, 1e-5)
+    with pytest.raises(ShapeError, match="layer_norm: number of weights is 5, expected 6"):
+        _kernels.layer_norm(floats(2, 6), 6, floats(5), None, 1e-5)
+
+
 @pytest.mark.parametrize("index", range(6))
 def test_the_layout_of_an_input_does_not_matter(index):
     x = floats(6, K)
@@ -135,7 +170,7 @@ def test_a_layer_without_inputs_or_outputs():
 
 
 def test_an_input_of_the_wrong_shape_is_refused():
-    with pytest.raises(ShapeError, match="dynamic linear: input has 3 features .* expected 7"):
+    with pytest.raises(ShapeError, match=r"dynamic linear: input has 3 features .* expected 7"):
         _kernels.dynamic_linear(layer(), floats(2, 3), "qrs")
     with pytest.raises(ShapeError, match="dynamic linear: a scalar came"):
         _kernels.dynamic_linear(layer(), np.ones((), np.float32), "qrs")

@@ -2,7 +2,7 @@
 
 import importlib.metadata
 
-from qrs import autograd, backends, io, nn, quantization
+from qrs import autograd, backends, io, nn, optim, quantization
 from qrs.autograd import (
     enable_grad,
     is_grad_enabled,
@@ -457,6 +457,7 @@ __all__ = [
     "normal",
     "ones",
     "ones_like",
+    "optim",
     "outer",
     "per_channel_affine",
     "per_channel_affine_float_qparams",

@@ -135,66 +135,79 @@ def dynamic_linear(layer: DynamicLayer, x: Floats, engine: str) -> Floats:
 
 
 def dynamic_rnn(
-    layer: PackedRnn, rows: Floats, sizes: list[int], states: list[Floats], engine: str
+    network: PackedRnn,
+    x: Floats,
+    sizes: list[int] | None,
+    states: list[Floats] | None,
+    engine: str,
+    batch_first: bool = False,
 ) -> tuple[Floats, ...]:
-    """One recurrent layer, in one direction or both, over the rows of a packed sequence.
+    """A recurrent network, of one layer or several, over a sequence.
 
     Quantized weights multiply activations quantized under the rules of `engine`: the whole input
     at once, the hidden state at each step. Float weights multiply floats.
 
     Parameters
     ----------
-    layer : PackedRnn
-    rows : array, float32, shape (sum(sizes), input)
-    sizes : list of int
-        Samples that take part in each step, never growing.
-    states : list of array, float32, shapes (directions, B, size)
-        Hidden state before the first step and, of an LSTM, cell state; B is ``sizes[0]``.
+    network : PackedRnn
+    x : array, float32, shape (T, B, input), (B, T, input) or (sum(sizes), input)
+    sizes : list of int, optional
+        Samples that take part in each step, never growing: `x` holds the rows of a packed sequence.
+    states : list of array, float32, shapes (layers * directions, B, size), optional
+        Hidden state before the first step and, of an LSTM, cell state; zeros by default.
     engine : str
         "qrs" (one scale for each row), "fbgemm" or "qnnpack" (one for the input, one for each
         step's hidden states).
+    batch_first : bool
+        Whether `x`, of three dimensions, holds one sample after the other.
 
     Returns
     -------
     tuple of array
-        Output rows, shape (sum(sizes), directions * output), and the last states.
+        Output, laid out as `x` with directions * output features, and the last states.
 
     Raises
     ------
     NonFiniteError
         If quantized weights meet NaN or infinity.
     """
-    return layer.run(rows, sizes, states, engine)
+    return network.run(x, sizes, batch_first, states, engine)
+
+
+def _activation(x: Floats, name: str) -> Floats:
+    if x.flags.c_contiguous:
+        return _qrs.activation(x, name)
+    return _in_memory_order(lambda y: _qrs.activation(y, name), x)
 
 
 def exp(x: Floats) -> Floats:
     """`e ** x`."""
-    return _qrs.activation(x, "exp")
+    return _activation(x, "exp")
 
 
 def sigmoid(x: Floats) -> Floats:
     """`1 / (1 + exp(-x))`."""
-    return _qrs.activation(x, "sigmoid")
+    return _activation(x, "sigmoid")
 
 
 def tanh(x: Floats) -> Floats:
     """The hyperbolic tangent."""
-    return _qrs.activation(x, "tanh")
+    return _activation(x, "tanh")
 
 
 def erf(x: Floats) -> Floats:
     """The error function."""
-    return _qrs.activation(x, "erf")
+    return _activation(x, "erf")
 
 
 def gelu(x: Floats, approximate: str = "none") -> Floats:
     """`x * Phi(x)`, or with `approximate="tanh"` its usual approximation."""
-    return _qrs.activation(x, "gelu_tanh" if approximate == "tanh" else "gelu")
+    return _activation(x, "gelu_tanh" if approximate == "tanh" else "gelu")
 
 
 def silu(x: Floats) -> Floats:
     """`x * sigmoid(x)`."""
-    return _qrs.activation(x, "silu")
+    return _activation(x, "silu")
 
 
 def softmax(x: Floats) -> Floats:
@@ -207,9 +220,7 @@ def log_softmax(x: Floats) -> Floats:
     return _qrs.softmax(x, True)
 
 
-def layer_norm(
-    x: Floats, n: int, weight: Floats | None, bias: Floats | None, eps: float
-) -> Floats:
+def layer_norm(x: Floats, n: int, weight: Floats | None, bias: Floats | None, eps: float) -> Floats:
     """`(x - mean) / sqrt(variance + eps) * weight + bias`, each over rows of `n` values.
 
     Parameters

@@ -74,12 +74,15 @@ class PackedLinear:
 
 @final
 class PackedRnn:
-    def __new__(cls, mode: str, directions: list[dict[str, Any]], /) -> PackedRnn: ...
+    def __new__(
+        cls, mode: str, layers: int, directions: list[dict[str, Any]], /
+    ) -> PackedRnn: ...
     def run(
         self,
-        rows: NDArray[np.float32],
-        sizes: list[int],
-        states: list[NDArray[np.float32]],
+        x: NDArray[np.float32],
+        sizes: list[int] | None,
+        batch_first: bool,
+        states: list[NDArray[np.float32]] | None,
         engine: str,
         /,
     ) -> tuple[NDArray[np.float32], ...]: ...

@@ -37,7 +37,8 @@ class QrsError(Exception):
     """
 
     module_path = ""
-    # Set by `nn.Module`: the class of the failing module, and the outermost module that the error has left so far.
+    # Set by `nn.Module`: the class of the failing module, and the outermost module that the error
+    # has left so far.
     _class = ""
     _left: object = None
 

@@ -7,8 +7,8 @@
 //! | [`sigmoid`] | 2.5 ulp, or 5e-39 below -88.37 where it becomes 0 |
 //! | [`tanh`] | 2.5 ulp |
 //! | [`erf`] | 2.6 ulp |
-//! | [`gelu`] | 1.3 `2^-24 abs(x)` |
-//! | [`gelu_tanh`] | 2.0 `2^-24 abs(x)` |
+//! | [`gelu`] | 1.9 `2^-24 abs(x)` |
+//! | [`gelu_tanh`] | 2.6 `2^-24 abs(x)` |
 //! | [`silu`] | 2.5 ulp, or 4e-37 below -88.37 where it becomes -0 |
 //!
 //! A ulp is the distance of the floats around the exact value, that of the smallest normal number or

@@ -62,7 +62,7 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     epilogue: &mut E,
 ) {
     let (taps, c) = (weights.taps(), weights.c());
-    let padded = c.next_multiple_of(4);
+    let padded = c.next_multiple_of(4) + I::STAGED_EXTRA;
     let fit = (BLOCK_BYTES / (taps * c).max(1) / TILE_ROWS).max(1) * TILE_ROWS;
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
     let mut start = range.start;
@@ -70,7 +70,7 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
         let block = start..range.end.min(start + fit);
         // Slices in the order in which the tiles want them: strip, tap, row of the strip.
         let mut gathered: Vec<&[u8]> = Vec::with_capacity(block.len() * taps);
-        for strip in strips(block.clone()) {
+        for strip in strips(block.clone(), I::ROWS) {
             rows.gather(strip, &mut gathered);
         }
         let slices: Vec<&[I::Act]> = match gathered.iter().map(|row| I::in_place(row)).collect() {
@@ -88,7 +88,7 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
         };
         for p in panels.clone() {
             let panel = weights.panel(p);
-            for strip in strips(block.clone()) {
+            for strip in strips(block.clone(), I::ROWS) {
                 let from = (strip.start - block.start) * taps;
                 isa.tile(strip.len(), &slices[from..][..strip.len() * taps], panel, &mut acc);
                 for (m, r) in strip.enumerate() {
@@ -100,14 +100,17 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     }
 }
 
-/// `range` in as few strips as possible, sizes differing by at most one: 49 rows are 4 x 6 + 5 x 5,
-/// because a strip of one row runs at a fraction of the speed of a strip of five.
+/// `range` in as few strips of at most `rows` as possible, sizes differing by at most one: 49 rows in
+/// sixes are 4 x 6 + 5 x 5, because a strip of one row runs at a fraction of the speed of one of five.
 #[inline(always)]
-pub(crate) fn strips(range: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    let count = range.len().div_ceil(TILE_ROWS);
-    let start = range.start;
-    let len = range.len();
-    (0..count).map(move |i| start + i * len / count..start + (i + 1) * len / count)
+pub(crate) fn strips(range: Range<usize>, rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = range.len().div_ceil(rows);
+    // The first `longer` strips have a row more. One division a call: there is a call for every panel.
+    let (len, longer) = (range.len() / count.max(1), range.len() % count.max(1));
+    (0..count).map(move |i| {
+        let first = range.start + i * len + i.min(longer);
+        first..first + len + usize::from(i < longer)
+    })
 }
 
 #[cfg(test)]
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn strips_cover_the_range_evenly() {
         for len in 0..200 {
-            let all: Vec<_> = strips(7..7 + len).collect();
+            let all: Vec<_> = strips(7..7 + len, TILE_ROWS).collect();
             assert_eq!(
                 all.iter().cloned().flatten().collect::<Vec<_>>(),
                 (7..7 + len).collect::<Vec<_>>()

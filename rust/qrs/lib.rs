@@ -1,6 +1,7 @@
 //! Exact int8 kernels.
 
 pub mod activation;
+pub mod byte;
 pub mod conv;
 pub mod error;
 pub mod gemm;
@@ -10,6 +11,7 @@ pub mod linear;
 pub mod norm;
 pub mod pack;
 pub mod parallel;
+pub mod pointwise;
 pub mod qparams;
 pub mod quantize;
 #[doc(hidden)]

@@ -23,7 +23,6 @@ pub struct PackedWeights {
     taps: usize,
     c: usize,
     width: usize,
-    has_minimum: bool,
 }
 
 impl PackedWeights {
@@ -69,8 +68,7 @@ impl PackedWeights {
                 }
             }
         }
-        let has_minimum = weights.contains(&i8::MIN);
-        Ok(Self { blocks, sums, n: channels.len(), taps, c, width, has_minimum })
+        Ok(Self { blocks, sums, n: channels.len(), taps, c, width })
     }
 
     /// Output channels, zero channels included.
@@ -139,7 +137,6 @@ impl PackedWeights {
             blocks: &self.blocks[first * deep..(first + width) * deep],
             sums: &self.sums[first..first + width],
             width,
-            has_minimum: self.has_minimum,
         }
     }
 

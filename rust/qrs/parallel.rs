@@ -319,6 +319,21 @@ impl<T> Window<'_, T> {
             std::slice::from_raw_parts_mut(from, self.columns.len())
         }
     }
+
+    /// The rows `rows`, one after the other, of a part that has all columns.
+    #[inline(always)]
+    pub fn whole_rows(&mut self, rows: Range<usize>) -> &mut [T] {
+        let inside = self.rows.start <= rows.start && rows.end <= self.rows.end;
+        assert!(inside && rows.start <= rows.end, "window: rows {rows:?} outside {:?}", self.rows);
+        assert!(self.columns == (0..self.stride), "window: columns {:?} only", self.columns);
+        #[expect(unsafe_code, reason = "threads own disjoint rows of one matrix")]
+        // SAFETY: `split` checked that the matrix holds every row of `stride` columns; the rows are in
+        // this window by the lines above, with all their columns, so no other slice overlaps them.
+        unsafe {
+            let from = self.start.add(rows.start * self.stride);
+            std::slice::from_raw_parts_mut(from, rows.len() * self.stride)
+        }
+    }
 }
 
 /// Divides the matrix `out` of `columns` columns between `threads` and runs `part` on each window.

@@ -201,19 +201,30 @@ impl Plan {
         self.zero_points.is_some()
     }
 
+    /// What the 16 channels of block `block` need, in registers.
+    #[inline(always)]
+    pub fn lanes<I: Isa>(&self, isa: I, block: usize) -> Lanes<I> {
+        Lanes {
+            start: isa.i_load(&self.start[block]),
+            bias: isa.f_load(&self.bias[block]),
+            multiplier: isa.f_load(&self.multiplier[block]),
+            low: isa.f_splat(self.low),
+            high: isa.f_splat(self.high),
+            zero_point: isa.i_splat(self.zero_point),
+        }
+    }
+
     /// Stored bytes of the 16 channels of block `block`, from their sums.
     #[inline(always)]
     pub fn finish<I: Isa>(&self, isa: I, block: usize, sums: I::I, row_sum: i32) -> [u8; LANES] {
-        let mut acc = isa.i_add(sums, isa.i_load(&self.start[block]));
+        let mut acc = sums;
         if let Some(zero_points) = &self.zero_points {
             let by_row = isa.i_mul(isa.i_splat(row_sum), isa.i_load(&zero_points[block]));
             acc = isa.i_sub(acc, by_row);
         }
-        let v = isa.f_add(isa.f_from_i(acc), isa.f_load(&self.bias[block]));
-        let v = isa.f_mul(v, isa.f_load(&self.multiplier[block]));
-        let v = isa.f_min(isa.f_max(v, isa.f_splat(self.low)), isa.f_splat(self.high));
-        isa.i_to_u8(isa.i_add(isa.f_to_i(v), isa.i_splat(self.zero_point)))
+        self.lanes(isa, block).finish(isa, acc)
     }
+
     /// [`Plan::finish`] of blocks `first..`, written to the front of `out`.
     #[inline(always)]
     pub fn store<I: Isa>(
@@ -232,5 +243,27 @@ impl Plan {
                 None => rest.copy_from_slice(&bytes[..rest.len()]),
             }
         }
+    }
+}
+
+/// The plan of 16 channels whose weights have no zero points.
+#[derive(Clone, Copy)]
+pub struct Lanes<I: Isa> {
+    start: I::I,
+    bias: I::F,
+    multiplier: I::F,
+    low: I::F,
+    high: I::F,
+    zero_point: I::I,
+}
+
+impl<I: Isa> Lanes<I> {
+    /// Stored bytes, from sums.
+    #[inline(always)]
+    pub fn finish(self, isa: I, sums: I::I) -> [u8; LANES] {
+        let v = isa.f_add(isa.f_from_i(isa.i_add(sums, self.start)), self.bias);
+        let v = isa.f_mul(v, self.multiplier);
+        let v = isa.f_min(isa.f_max(v, self.low), self.high);
+        isa.i_to_u8(isa.i_add(isa.f_to_i(v), self.zero_point))
     }
 }

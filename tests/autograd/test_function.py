@@ -178,7 +178,7 @@ def test_wrong_number_of_gradients_is_refused(x):
         def backward(ctx, grad):
             return grad
 
-    with pytest.raises(qrs.GradientError, match="Short.backward: 1 gradients came"):
+    with pytest.raises(qrs.GradientError, match=r"Short.backward: 1 gradients came"):
         Short.apply(x, x).sum().backward()
 
 
@@ -195,7 +195,7 @@ def test_gradient_of_a_wrong_shape_or_type_is_refused(x):
 
     with pytest.raises(qrs.ShapeError, match=r"'Wrong': a gradient of shape \(3,\)"):
         Wrong.apply(x, qrs.ones(3)).sum().backward()
-    with pytest.raises(qrs.DtypeError, match="Wrong.backward: a float came"):
+    with pytest.raises(qrs.DtypeError, match=r"Wrong.backward: a float came"):
         Wrong.apply(x, 1.0).sum().backward()
 
 

@@ -26,7 +26,7 @@ def test_right_gradient_passes(x):
 
 
 def test_wrong_gradient_is_reported_with_both_numbers(x):
-    with pytest.raises(qrs.GradientError, match="recorded gradient gives .* differences give"):
+    with pytest.raises(qrs.GradientError, match=r"recorded gradient gives .* differences give"):
         gradcheck(WrongSquare.apply, x)
     assert not gradcheck(WrongSquare.apply, x, raise_exception=False)
 

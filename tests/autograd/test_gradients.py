@@ -37,13 +37,12 @@ def test_gradient_agrees_with_finite_differences(name):
 def test_gradient_has_shape_and_type_of_float32_input(name):
     primitive = PRIMITIVES[name]
     for sample in primitive.samples(np.random.default_rng(0)):
-        args = []
-        for i, a in enumerate(sample.args):
-            if isinstance(a, np.ndarray) and a.dtype == np.float64:
-                a = qrs.from_numpy(a.astype(np.float32))
-                if differentiable(primitive, i):
-                    a.requires_grad_()
-            args.append(a)
+        args = [
+            qrs.from_numpy(a.astype(np.float32)).requires_grad_(differentiable(primitive, i))
+            if isinstance(a, np.ndarray) and a.dtype == np.float64
+            else a
+            for i, a in enumerate(sample.args)
+        ]
         out = apply(primitive, *args, **sample.params)
         leaves = [a for a in args if isinstance(a, qrs.Tensor) and a.requires_grad]
         outs = [o for o in (out if isinstance(out, tuple) else (out,)) if o.requires_grad]

@@ -115,6 +115,21 @@ def test_view_made_before_a_change_outside_the_graph_still_works(x):
     assert x.grad.tolist() == [1.0, 1.0, 1.0]
 
 
+def test_outdated_view_is_not_written(x):
+    buffer = qrs.zeros(2, 3)
+    early = buffer[0]
+    buffer.t_()
+    with pytest.raises(qrs.GradientError, match="make the view again"):
+        early.copy_(x)
+
+
+def test_view_whose_shape_was_changed_in_place_is_not_written(x):
+    part = (x * 2).reshape(1, 3)[0:1]
+    part.squeeze_(0)
+    with pytest.raises(qrs.GradientError, match="one of several views"):
+        part.mul_(2)
+
+
 def test_one_of_several_views_is_refused(x):
     first, _, _ = (x * 2).unbind(0)
     with pytest.raises(qrs.GradientError, match="one of several views"):

@@ -30,7 +30,8 @@ fn nan_and_infinity_are_refused_by_row() {
     for (value, engine) in [(f32::NAN, Engine::Qrs), (f32::INFINITY, Engine::Fbgemm)] {
         let mut out = [0.0; 4];
         let how = Dynamic { engine, ..HOW };
-        let refused = layer.dynamic(level().expect("level"), how, 2, &[1.0, 2.0, 3.0, value], &mut out);
+        let refused =
+            layer.dynamic(level().expect("level"), how, 2, &[1.0, 2.0, 3.0, value], &mut out);
         assert_eq!(refused, Err(Error::NonFinite { op: "dynamic linear", row: 1 }));
     }
 }

@@ -24,7 +24,13 @@ fn network(shape: Shape, input: usize, hidden: usize) -> Result<Rnn<Int8>, Error
     Rnn::new(shape, &[Weights { ih: weights(&ih), hh: weights(&hh), hr: None }])
 }
 
-fn run(network: &Rnn<Int8>, engine: Engine, x: &[f32], h: &[f32], steps: Steps<'_>) -> Result<Vec<f32>, Error> {
+fn run(
+    network: &Rnn<Int8>,
+    engine: Engine,
+    x: &[f32],
+    h: &[f32],
+    steps: Steps<'_>,
+) -> Result<Vec<f32>, Error> {
     let mut y = vec![0.0; x.len() / 3 * 2];
     let (mut h_out, mut c_out) = (vec![0.0; h.len()], vec![0.0; h.len()]);
     let out = Output { y: &mut y, h: &mut h_out, c: &mut c_out };
@@ -79,7 +85,10 @@ fn sizes_that_do_not_fit_are_refused() {
     assert!(run(&network, Engine::Qrs, &[0.0; 6], &[0.0; 2], one).is_err());
     assert!(run(&network, Engine::Qrs, &[0.0; 3], &[0.0; 4], one).is_err());
     assert!(run(&network, Engine::Qrs, &[0.0; 9], &[0.0; 4], Steps::Packed(&[1, 2])).is_err());
-    assert!(run(&network, Engine::Qrs, &[], &[0.0; 2], Steps::TimeMajor { steps: 0, batch: 1 }).is_err());
+    assert!(
+        run(&network, Engine::Qrs, &[], &[0.0; 2], Steps::TimeMajor { steps: 0, batch: 1 })
+            .is_err()
+    );
 }
 
 #[test]

@@ -308,7 +308,7 @@ def test_error_names_the_path_of_the_failing_module():
 
 
 def test_error_of_the_outermost_module_has_no_path():
-    with pytest.raises(qrs.ShapeError, match="^linear: input") as info:
+    with pytest.raises(qrs.ShapeError, match=r"^linear: input") as info:
         nn.Linear(2, 2)(qrs.ones(1, 3))
     assert info.value.module_path == ""
 

@@ -25,6 +25,7 @@ def test_the_facts_of_a_tensor():
     assert (q.element_size(), q.nbytes, q.stride(), q.stride(0)) == (1, 6, (3, 1), 3)
     assert per_tensor(qrs.qint32).element_size() == 4
     assert q.is_quantized
+    assert qrs.is_tensor(q)
     assert not q.is_floating_point()
     assert not q.requires_grad
     assert q.is_contiguous()

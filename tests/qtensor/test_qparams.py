@@ -20,6 +20,19 @@ def test_a_scale_that_is_no_positive_float32_is_refused(scale):
         per_channel([1.0, scale], [0, 0], 0, qrs.quint8, (2,), "here")
 
 
+def test_the_bounds_of_a_scale_are_those_of_float32():
+    for bound in (2.0**-128 + 2.0**-150, 2.0**128 - 2.0**103):
+        for scale in (np.nextafter(bound, 0), bound, np.nextafter(bound, math.inf)):
+            with np.errstate(all="ignore"):
+                single = np.float32(scale)
+                good = 0 < single < math.inf and 1 / single < math.inf
+            try:
+                accepted = per_tensor(scale, 0, qrs.quint8, "").scale == scale
+            except ValueError:
+                accepted = False
+            assert accepted == good
+
+
 @pytest.mark.parametrize(
     ("kind", "points"),
     [

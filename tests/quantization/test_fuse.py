@@ -33,7 +33,9 @@ def make(cls: type, groups: int = 1) -> nn.Module:
 
 
 def rank(types: tuple[type, ...]) -> int:
-    return next((int(cls.__name__[-2]) for cls in types if cls.__name__[-1] == "d" and "1d" not in cls.__name__), 1)  # fmt: skip
+    """Number of spatial dimensions, 1 where the names tell none."""
+    found = [int(cls.__name__[-2]) for cls in types if cls.__name__[-2:] in ("1d", "2d", "3d")]
+    return found[0] if found else 1
 
 
 def data(pattern: Pattern) -> qrs.Tensor:
@@ -171,7 +173,7 @@ def test_mistakes_raise() -> None:
 
 def test_own_pattern_and_own_fuser() -> None:
     model = nn.Sequential(nn.Linear(2, 2), nn.Tanh()).eval()
-    table = {(nn.Linear, nn.Tanh): lambda linear, tanh: nn.Sequential(linear, tanh)}
+    table = {(nn.Linear, nn.Tanh): nn.Sequential}
     config = {"additional_fuser_method_mapping": table}
     fused = Q.fuse_modules(model, ["0", "1"], fuse_custom_config_dict=config)
     x = qrs.randn(1, 2)

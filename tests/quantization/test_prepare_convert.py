@@ -164,7 +164,7 @@ def test_convert_without_prepare_raises() -> None:
 def test_convert_without_calibration_raises_and_names_the_module() -> None:
     prepared = Q.prepare(net(), allow_list={nn.Linear})
     with pytest.raises(NotCalibratedError, match=r"body\.0\.MinMaxObserver: no data"):
-        Q.convert(prepared, MAPPING)
+        Q.convert(prepared, {nn.Linear: Quantized})
 
 
 def test_root_leaf_is_observed_and_swapped() -> None:
@@ -292,7 +292,8 @@ def test_quantize_in_one_call() -> None:
         batches.extend(data)
         Q.default_eval_fn(prepared, data)
 
-    converted = Q.quantize(model, run, ([(qrs.randn(2, 3), 0)],), mapping=MAPPING)
+    mapping = {nni.LinearReLU: Quantized}
+    converted = Q.quantize(model, run, ([(qrs.randn(2, 3), 0)],), mapping=mapping)
     assert len(batches) == 1
     assert converted.fused.source is nni.LinearReLU
     assert type(model.fused) is nni.LinearReLU

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from qrs import dtypes
-from qrs.errors import DtypeError
 
 __all__ = ["Array", "array_module", "as_array", "promote", "unbroadcast"]
 
@@ -128,9 +127,8 @@ def _operand(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return as_array(value)
-    raise DtypeError(
-        f"arithmetic: an operand of type {type(value).__name__} came, a Tensor, an array or a "
-        "number was expected; convert with qrs.tensor first"
+    raise TypeError(
+        f"an operand of type {type(value).__name__} came, a Tensor, array or number was expected"
     )
 
 

@@ -31,9 +31,17 @@ def apply_in_place(primitive: Primitive, target: Variable, *args: Any, **params:
         The result does not fit the shape or the type of `target`, or its memory is read-only.
     """
     values = (target, *args)
-    arrays = [v._array if isinstance(v, Variable) else v for v in values]
-    own = arrays[0]
-    inputs = differentiable(primitive, values) if MODE.enabled else None
+    own = target._array
+    tracked = False
+    arrays: list[Any] = []
+    for value in values:
+        if isinstance(value, Variable):
+            arrays.append(value._array)
+            if value._meta is not None:
+                tracked = True
+        else:
+            arrays.append(value)
+    inputs = differentiable(primitive, values) if tracked and MODE.enabled else None
     if inputs is not None:
         _refuse_leaf(primitive, target)
         values, arrays = _kept(primitive, target, inputs, values, arrays)
@@ -123,6 +131,11 @@ def _refuse_leaf(primitive: Primitive, target: Variable) -> None:
                 "new tensor"
             )
         view = place._view
+        if view is not None and place._version_counter().recorded != view.stamp:
+            raise GradientError(
+                f"{primitive.name}_: a view came whose tensor was modified in place after the view "
+                "was made, so the change cannot be recorded; make the view again"
+            )
         if view is not None and view.primitive is None:
             raise GradientError(
                 f"{primitive.name}_: one of several views made together came for a recorded "

@@ -5,8 +5,8 @@ no more than inputs and output::
 
     exp = define("exp", np.exp, vjp(lambda g, ans, x: g * ans, "ans"), samples=one(0.5, 2.0))
 
-The rule takes the gradient of the output, the output and the arguments of the forward, and gives the
-gradient of its argument. `uses` names the values that the rule reads; of all others it
+A rule takes the gradient of the output, the output and the arguments of the forward, and gives
+the gradient of its argument. `uses` names the values that the rule reads; of all others it
 sees only `shape`, `dtype`, `ndim` and `size` (an `Aval`), so that they need not be kept and may be
 modified in place. `None` in place of a rule: not differentiable.
 

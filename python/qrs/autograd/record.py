@@ -1,5 +1,6 @@
 """Running primitives on tensors: `apply`, and what it records."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -146,7 +147,7 @@ def record(
         raise explained(primitive, arrays, params, error) from error
     result = wrap(ans)
     if primitive.shares:
-        _link(primitive, args, (result,), params)
+        _link(primitive, args, result, params)
     if ans.dtype.kind != "f":
         return result
     reads, reads_ans = primitive.plan(tuple([meta is not None for meta in inputs]))
@@ -188,7 +189,8 @@ def _record_fused(
     outs = tuple([np.asarray(item) for item in out]) if type(out) is tuple else (np.asarray(out),)
     results = tuple([wrap(item) for item in outs])
     if primitive.shares:
-        _link(primitive, args, results, params)
+        for item in results:
+            _link(None, args, item, params)
     kept = list(_arrays_in(saved))
     checks = [
         (v._version_counter(), v._version_counter().count)
@@ -221,34 +223,34 @@ def _wrap_shared(
 ) -> Any:
     if type(result) is tuple:
         results = tuple([wrap(item) for item in result])
-        _link(primitive, args, results, params)
+        for item in results:
+            _link(None, args, item, params)
         return results
-    tensor = wrap(np.asarray(result))
-    _link(primitive, args, (tensor,), params)
+    tensor = wrap(result if type(result) is _ndarray else np.asarray(result))
+    _link(primitive, args, tensor, params)
     return tensor
 
 
 def _link(
-    primitive: Primitive, args: Sequence[Any], results: Sequence[Any], params: dict[str, Any]
+    primitive: Primitive | None, args: Sequence[Any], result: Variable, params: dict[str, Any]
 ) -> None:
-    """Let results that share the memory of the first argument share its counter."""
+    """Let a result that shares the memory of the first argument share its counter."""
     base = args[0]
     if not isinstance(base, Variable):
         return
-    counter = base._version_counter()
+    # NumPy names the owner of the memory in `base`; only views of unusual owners need a search.
+    owner = result._array.base
     array = base._array
-    recorded = MODE.enabled
-    alone = len(results) == 1 and primitive.backward is None
-    for result in results:
-        owner = result._array.base
-        # NumPy names the owner of the memory in `base`; only views of unusual owners need a search.
-        if owner is None or not (
-            owner is array or owner is array.base or np.may_share_memory(result._array, array)
-        ):
-            continue
-        result._counter = counter
-        if recorded:
-            result._view = View(base, primitive if alone else None, args, params, counter.recorded)
+    if owner is None or not (
+        owner is array or owner is array.base or np.may_share_memory(result._array, array)
+    ):
+        return
+    counter = base._counter
+    if counter is None:
+        counter = base._counter = Counter()
+    result._counter = counter
+    if MODE.enabled:
+        result._view = View(base, primitive, args, params, counter.recorded)
 
 
 def explained(
@@ -258,8 +260,9 @@ def explained(
     if isinstance(error, (ShapeError, DtypeError, GradientError)):
         return error
     inputs = ", ".join(
-        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else repr(a) for a in arrays
+        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else reprlib.repr(a)
+        for a in arrays
     )
-    settings = "".join(f", {key}={value!r}" for key, value in params.items())
+    settings = "".join(f", {key}={reprlib.repr(value)}" for key, value in params.items())
     text = f"{primitive.name}({inputs}{settings}): these inputs do not fit together: {error}"
     return DtypeError(text) if isinstance(error, TypeError) else ShapeError(text)

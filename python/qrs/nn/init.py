@@ -15,11 +15,11 @@ from qrs.errors import ShapeError
 from qrs.tensor import Tensor
 
 __all__ = [
+    "_calculate_fan_in_and_fan_out",
     "calculate_gain",
     "constant_",
     "dirac_",
     "eye_",
-    "fan_in_and_out",
     "kaiming_normal_",
     "kaiming_uniform_",
     "normal_",
@@ -78,7 +78,7 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     return _GAINS[nonlinearity]
 
 
-def fan_in_and_out(tensor: Tensor) -> tuple[int, int]:
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
     """Return how many inputs feed an output and how many outputs an input feeds.
 
     Parameters
@@ -93,7 +93,7 @@ def fan_in_and_out(tensor: Tensor) -> tuple[int, int]:
     Examples
     --------
     >>> import qrs
-    >>> fan_in_and_out(qrs.zeros(8, 3, 5, 5))
+    >>> _calculate_fan_in_and_fan_out(qrs.zeros(8, 3, 5, 5))
     (75, 200)
     """
     if tensor.dim() < 2:
@@ -206,19 +206,19 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill evenly from (-a, a), a = gain sqrt(6 / (fan_in + fan_out))."""
-    bound = gain * math.sqrt(6.0 / sum(fan_in_and_out(tensor)))
+    bound = gain * math.sqrt(6.0 / sum(_calculate_fan_in_and_fan_out(tensor)))
     return uniform_(tensor, -bound, bound)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0) -> Tensor:
     """Fill normally with standard deviation gain sqrt(2 / (fan_in + fan_out))."""
-    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(fan_in_and_out(tensor))))
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / sum(_calculate_fan_in_and_fan_out(tensor))))
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming: mode {mode!r} came, expected 'fan_in' or 'fan_out'")
-    fan = fan_in_and_out(tensor)[mode == "fan_out"]
+    fan = _calculate_fan_in_and_fan_out(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(max(fan, 1))
 
 

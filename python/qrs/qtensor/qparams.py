@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -115,9 +115,12 @@ def per_tensor(scale: Any, zero_point: Any, kind: dtype, where: str) -> PerTenso
     real_scale = _real(scale)
     if real_scale is None:
         raise DtypeError(f"{where}: a {type(scale).__name__} came for the scale, expected a number")
-    _check_scales(np.asarray(real_scale), where)
+    if not _SMALLEST < real_scale < _LARGEST:
+        raise _bad_scale(real_scale, where)
     point = _integer(zero_point, where)
-    _check_zero_points(np.asarray(point), kind, where)
+    low, high = _limits(kind)
+    if not low <= point <= high:
+        raise _bad_zero_point(point, kind, where)
     return PerTensor(real_scale, point)
 
 
@@ -150,14 +153,19 @@ def per_channel(
                 f"of axis {place} of shape {shape}"
             )
     scale_array = scale_array.astype(np.float64)
-    _check_scales(scale_array, where)
+    good = (scale_array > _SMALLEST) & (scale_array < _LARGEST)
+    if not good.all():
+        raise _bad_scale(float(scale_array[~good][0]), where)
     if zero_array.dtype.kind == "f":
         zero_array = zero_array.astype(np.float64)
         if not np.isfinite(zero_array).all():
             raise ValueError(f"{where}: a zero point is NaN or infinite, expected finite numbers")
     else:
         zero_array = zero_array.astype(np.int64)
-        _check_zero_points(zero_array, kind, where)
+        low, high = _limits(kind)
+        outside = (zero_array < low) | (zero_array > high)
+        if outside.any():
+            raise _bad_zero_point(int(zero_array[outside][0]), kind, where)
     return PerChannel(scale_array, zero_array, place)
 
 
@@ -169,24 +177,27 @@ def _check_kind(kind: Any, where: str) -> None:
         )
 
 
-def _check_scales(scales: Array, where: str) -> None:
-    with np.errstate(over="ignore", divide="ignore", under="ignore"):
-        singles = scales.astype(np.float32)
-        good = (singles > 0) & np.isfinite(singles) & np.isfinite(np.float32(1) / singles)
-    if not good.all():
-        bad = scales[~good].flat[0]
-        raise ValueError(
-            f"{where}: scale {bad!r} came, expected a positive number from 3e-39 to 3.4e38"
-        )
+# A scale between these has a float32 that is finite and whose reciprocal is finite.
+_SMALLEST = 2.0**-128 + 2.0**-150
+_LARGEST = 2.0**128 - 2.0**103
 
 
-def _check_zero_points(points: Array, kind: dtype, where: str) -> None:
-    bad = (points < kind.qmin) | (points > kind.qmax)
-    if bad.any():
-        raise ValueError(
-            f"{where}: zero point {points[bad].flat[0]} came, expected {kind.qmin} to {kind.qmax}, "
-            f"the range of {kind!r}"
-        )
+def _limits(kind: dtype) -> tuple[int, int]:
+    """The range of the integers of a quantized type."""
+    return cast("tuple[int, int]", (kind.qmin, kind.qmax))
+
+
+def _bad_scale(scale: float, where: str) -> ValueError:
+    return ValueError(
+        f"{where}: scale {scale!r} came, expected a positive number from 3e-39 to 3.4e38"
+    )
+
+
+def _bad_zero_point(point: int, kind: dtype, where: str) -> ValueError:
+    return ValueError(
+        f"{where}: zero point {point} came, expected {kind.qmin} to {kind.qmax}, the range of "
+        f"{kind!r}"
+    )
 
 
 def _real(value: Any) -> float | None:

@@ -45,24 +45,21 @@ from qrs.tensor.comparison import (
 )
 from qrs.tensor.core import apply, apply_in_place
 from qrs.tensor.creation import (
-    arange,
     as_tensor,
     empty,
     empty_like,
-    eye,
     from_dlpack,
     from_numpy,
     full,
     full_like,
     is_tensor,
-    linspace,
-    logspace,
     ones,
     ones_like,
     tensor,
     zeros,
     zeros_like,
 )
+from qrs.tensor.diagonals import diag, diagonal, tril, triu
 from qrs.tensor.elementwise import (
     abs,
     absolute,
@@ -165,6 +162,7 @@ from qrs.tensor.random import (
     randperm,
     seed,
 )
+from qrs.tensor.ranges import arange, eye, linspace, logspace
 from qrs.tensor.reductions import (
     count_nonzero,
     cumprod,
@@ -184,8 +182,6 @@ from qrs.tensor.shaping import (
     broadcast_to,
     clone,
     contiguous,
-    diag,
-    diagonal,
     expand,
     expand_as,
     flatten,
@@ -197,8 +193,6 @@ from qrs.tensor.shaping import (
     swapaxes,
     t,
     transpose,
-    tril,
-    triu,
     unflatten,
     unsqueeze,
     view,

@@ -73,7 +73,8 @@ def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concate
             quantized = getattr(input, "is_quantized", False)
             advice = "call dequantize() first" if quantized else "convert it with qrs.tensor"
             raise DtypeError(
-                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; {advice}"
+                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; "
+                f"{advice}"
             )
         result: R = method(*args, **kwargs)
         return result

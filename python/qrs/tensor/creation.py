@@ -18,18 +18,14 @@ if TYPE_CHECKING:
     from qrs.tensor.tensor_type import Tensor
 
 __all__ = [
-    "arange",
     "as_tensor",
     "empty",
     "empty_like",
-    "eye",
     "from_dlpack",
     "from_numpy",
     "full",
     "full_like",
     "is_tensor",
-    "linspace",
-    "logspace",
     "ones",
     "ones_like",
     "tensor",
@@ -49,7 +45,8 @@ def plain_dtype(where: str, dtype: Dtype | None) -> Any:
     return dtype.numpy
 
 
-def _made(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
+def made(array: Any, requires_grad: bool, device: Any = None) -> Tensor:
+    """A tensor over a new array, after a look at the device."""
     if device is not None:
         Device(device)
     result = wrap(array)
@@ -129,7 +126,7 @@ def tensor(
     tensor([[1, 2],
             [3, 4]])
     """
-    return _made(_array("tensor", data, dtype, copy=True), requires_grad, device)
+    return made(_array("tensor", data, dtype, copy=True), requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tensor:
@@ -146,7 +143,7 @@ def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tens
     if isinstance(data, Variable) and (dtype is None or dtype.numpy == data._array.dtype):
         same: Any = data
         return same  # type: ignore[no-any-return]
-    return _made(_array("as_tensor", data, dtype, copy=False), False, device)
+    return made(_array("as_tensor", data, dtype, copy=False), False, device)
 
 
 def from_numpy(array: Any) -> Tensor:
@@ -191,7 +188,7 @@ def from_dlpack(source: Any) -> Tensor:
 
 
 def is_tensor(obj: Any) -> bool:
-    """Whether `obj` is a Tensor.
+    """Whether `obj` is a tensor, float or quantized.
 
     Examples
     --------
@@ -199,7 +196,7 @@ def is_tensor(obj: Any) -> bool:
     >>> qrs.is_tensor(qrs.zeros(1)), qrs.is_tensor([0])
     (True, False)
     """
-    return isinstance(obj, Variable)
+    return isinstance(obj, Variable) or getattr(obj, "is_quantized", False) is True
 
 
 def zeros(
@@ -214,7 +211,7 @@ def zeros(
     tensor([0., 0.])
     """
     array = np.zeros(integers("zeros", size), plain_dtype("zeros", dtype))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def ones(
@@ -229,7 +226,7 @@ def ones(
     tensor([1, 1])
     """
     array = np.ones(integers("ones", size), plain_dtype("ones", dtype))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def empty(
@@ -244,7 +241,7 @@ def empty(
     qrs.Size([2, 3])
     """
     array = np.empty(integers("empty", size), plain_dtype("empty", dtype))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def full(
@@ -268,7 +265,7 @@ def full(
         kinds = {bool: dtypes.bool, int: dtypes.int64}
         dtype = kinds.get(type(value), dtypes.get_default_dtype())
     array = np.full(integers("full", (size,)), value, plain_dtype("full", dtype))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def _like(input: Tensor, dtype: Dtype | None, where: str) -> Any:
@@ -287,7 +284,7 @@ def zeros_like(
     tensor([0, 0])
     """
     array = np.zeros(input._array.shape, _like(input, dtype, "zeros_like"))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def ones_like(
@@ -302,7 +299,7 @@ def ones_like(
     tensor([1, 1])
     """
     array = np.ones(input._array.shape, _like(input, dtype, "ones_like"))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def empty_like(
@@ -317,7 +314,7 @@ def empty_like(
     qrs.Size([2, 3])
     """
     array = np.empty(input._array.shape, _like(input, dtype, "empty_like"))
-    return _made(array, requires_grad, device)
+    return made(array, requires_grad, device)
 
 
 def full_like(
@@ -337,88 +334,4 @@ def full_like(
     tensor([7., 7.])
     """
     kind = _like(input, dtype, "full_like")
-    return _made(np.full(input._array.shape, scalar_of(fill_value), kind), requires_grad, device)
-
-
-def arange(
-    start: Any,
-    end: Any = None,
-    step: Any = 1,
-    *,
-    dtype: Dtype | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """Numbers from `start` (0 if only one is given) up to but not including `end`.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> qrs.arange(1, 4)
-    tensor([1, 2, 3])
-    """
-    start, end, step = scalar_of(start), scalar_of(end), scalar_of(step)
-    if end is None:
-        start, end = 0, start
-    if step == 0:
-        raise ValueError("arange: step 0 came, another number was expected")
-    if dtype is None and not any(isinstance(v, float) for v in (start, end, step)):
-        dtype = dtypes.int64
-    array = np.arange(start, end, step).astype(plain_dtype("arange", dtype))
-    return _made(array, requires_grad, device)
-
-
-def linspace(
-    start: float,
-    end: float,
-    steps: int,
-    *,
-    dtype: Dtype | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """`steps` numbers at equal distances, both ends included.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> qrs.linspace(0, 1, 3)
-    tensor([0.0000, 0.5000, 1.0000])
-    """
-    array = np.linspace(scalar_of(start), scalar_of(end), steps)
-    return _made(array.astype(plain_dtype("linspace", dtype)), requires_grad, device)
-
-
-def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Dtype | None = None
-) -> Tensor:
-    """`base` to the powers of `linspace(start, end, steps)`.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> qrs.logspace(0, 2, 3)
-    tensor([  1.,  10., 100.])
-    """
-    array = np.logspace(scalar_of(start), scalar_of(end), steps, base=base)
-    return _made(array.astype(plain_dtype("logspace", dtype)), False)
-
-
-def eye(
-    n: int,
-    m: int | None = None,
-    *,
-    dtype: Dtype | None = None,
-    device: Any = None,
-    requires_grad: bool = False,
-) -> Tensor:
-    """The matrix with ones on its diagonal.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> qrs.eye(2)
-    tensor([[1., 0.],
-            [0., 1.]])
-    """
-    return _made(np.eye(n, m, dtype=plain_dtype("eye", dtype)), requires_grad, device)
+    return made(np.full(input._array.shape, scalar_of(fill_value), kind), requires_grad, device)

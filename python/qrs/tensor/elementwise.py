@@ -83,6 +83,7 @@ erf = _unary("erf", rules.ERF, "The error function.", "[1.0] -> [0.8427]")
 exp = _unary("exp", rules.EXP, "e to the power of each element.", "[0.0, 1.0] -> [1.0000, 2.7183]")
 expm1 = _unary("expm1", rules.EXPM1, "exp(x) - 1, exact for small x.", "[0.0] -> [0.]")
 floor = _unary("floor", rules.FLOOR, "Each element rounded down.", "[1.8] -> [1.]")
+frac = _unary("frac", rules.FRAC, "The part after the point, with its sign.", "[-1.5] -> [-0.5000]")
 log = _unary("log", rules.LOG, "The natural logarithm.", "[1.0, 0.0] -> [0., -inf]")
 log1p = _unary("log1p", rules.LOG1P, "log(1 + x), exact for small x.", "[0.0] -> [0.]")
 log2 = _unary("log2", rules.LOG2, "The logarithm to base 2.", "[8.0] -> [3.]")
@@ -102,19 +103,6 @@ tan = _unary("tan", rules.TAN, "The tangent of an angle in radians.", "[0.0] -> 
 tanh = _unary("tanh", rules.TANH, "The hyperbolic tangent.", "[0.0, 1.0] -> [0.0000, 0.7616]")
 trunc = _unary("trunc", rules.TRUNC, "Each element rounded toward zero.", "[-1.8] -> [-1.]")
 absolute = abs
-
-
-@on_tensor
-def frac(input: Tensor) -> Tensor:
-    """The part after the decimal point, with the sign of the element.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> qrs.frac(qrs.tensor([1.5, -1.5]))
-    tensor([ 0.5000, -0.5000])
-    """
-    return input - trunc(input)
 
 
 @on_tensor

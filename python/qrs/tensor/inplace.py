@@ -209,6 +209,11 @@ class InPlace(Variable):
                 "that returns a new tensor"
             )
         self._array = view._array
+        # Views made of the old shape, and the view that this one may be, cannot be made again.
+        self._version_counter().recorded += 1
+        if self._view is not None:
+            self._view.primitive = None
+            self._view.stamp += 1
         if view._meta is not None:
             self._meta = view._meta
         return self

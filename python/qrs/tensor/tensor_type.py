@@ -6,7 +6,7 @@ its kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -14,12 +14,12 @@ import numpy as np
 from qrs import dtypes
 from qrs.autograd.engine import backward
 from qrs.autograd.graph import Variable, set_result_class
-from qrs.autograd.rules import elementwise as elementwise_rules
 from qrs.dtypes import dtype as Dtype
-from qrs.errors import DtypeError, GradientError, ShapeError
+from qrs.errors import DtypeError, GradientError
 from qrs.tensor import (
     arithmetic,
     comparison,
+    diagonals,
     elementwise,
     extremes,
     indexing,
@@ -28,16 +28,15 @@ from qrs.tensor import (
     reductions,
     shaping,
 )
-from qrs.tensor.core import apply, array_of, integers
+from qrs.tensor.conversion import Conversion
+from qrs.tensor.core import integers
 from qrs.tensor.creation import plain_dtype, tensor
+from qrs.tensor.exchange import Exchange
+from qrs.tensor.facts import Facts
 from qrs.tensor.inplace import InPlace
 from qrs.tensor.operators import Operators
-from qrs.tensor.printing import format_tensor
-from qrs.tensor.size import Size, channels_last, contiguous_format, device, memory_format
 
 __all__ = ["Tensor"]
-
-_CPU = device("cpu")
 
 
 class _Handle:
@@ -53,7 +52,7 @@ class _Handle:
         self._remove()
 
 
-class Tensor(Operators, InPlace, Variable):
+class Tensor(Operators, InPlace, Facts, Exchange, Conversion, Variable):
     """A multi-dimensional array of one type, with reverse-mode gradients.
 
     `Tensor(data)` converts data to the default float type and `Tensor(2, 3)` gives zeros of that
@@ -98,68 +97,6 @@ class Tensor(Operators, InPlace, Variable):
         data: Any = args[0] if args else []
         return cls._wrap(tensor(data, dtype=default)._array)
 
-    # --- what it is -------------------------------------------------------------------------
-
-    @property
-    def shape(self) -> Size:
-        """The extent of each dimension."""
-        return Size(self._array.shape)
-
-    @property
-    def dtype(self) -> Dtype:
-        """The type of the elements."""
-        return dtypes.from_numpy_dtype(self._array.dtype)
-
-    @property
-    def device(self) -> device:
-        """Always the CPU."""
-        return _CPU
-
-    @property
-    def ndim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    @property
-    def is_leaf(self) -> bool:
-        """Whether no recorded operation made it."""
-        return self._node is None
-
-    @property
-    def grad_fn(self) -> Any:
-        """The recorded operation that made it, or None."""
-        return self._node
-
-    @property
-    def is_quantized(self) -> bool:
-        """False: quantized tensors are `QTensor`."""
-        return False
-
-    @property
-    def is_cuda(self) -> bool:
-        """Always False."""
-        return False
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes in an element."""
-        return self._array.itemsize
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes in all elements."""
-        return self._array.nbytes
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 (PyTorch's name)
-        """All dimensions in reverse order, a view."""
-        return shaping.permute(self, tuple(range(self._array.ndim))[::-1])
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802 (PyTorch's name)
-        """The last two dimensions exchanged, a view."""
-        return shaping.transpose(self, -2, -1)
-
     @property
     def data(self) -> Tensor:
         """The same memory outside the graph; assigning replaces the memory."""
@@ -174,154 +111,6 @@ class Tensor(Operators, InPlace, Variable):
         self._view = None
         if self._meta is not None:
             self._meta.shape, self._meta.dtype = array.shape, array.dtype
-
-    def size(self, dim: int | None = None) -> Any:
-        """The shape, or the extent of one dimension."""
-        if dim is None:
-            return Size(self._array.shape)
-        try:
-            return self._array.shape[dim]
-        except IndexError:
-            raise ShapeError(
-                f"size: dim {dim} came for a tensor of {self._array.ndim} dimensions"
-            ) from None
-
-    def dim(self) -> int:
-        """The number of dimensions."""
-        return self._array.ndim
-
-    def numel(self) -> int:
-        """The number of elements."""
-        return self._array.size
-
-    nelement = numel
-    ndimension = dim
-
-    def element_size(self) -> int:
-        """Bytes in an element."""
-        return self._array.itemsize
-
-    def stride(self, dim: int | None = None) -> Any:
-        """Elements between neighbours along each dimension, or one."""
-        steps = tuple([s // self._array.itemsize for s in self._array.strides])
-        return steps if dim is None else steps[dim]
-
-    def is_contiguous(self, memory_format: memory_format = contiguous_format) -> bool:
-        """Whether the elements lie in memory in order."""
-        array = self._array
-        if memory_format == channels_last:
-            return array.ndim == 4 and bool(array.transpose(0, 2, 3, 1).flags.c_contiguous)
-        return bool(array.flags.c_contiguous)
-
-    def is_floating_point(self) -> bool:
-        """Whether the type is a float type."""
-        return self._array.dtype.kind == "f"
-
-    # --- leaving for Python and NumPy -------------------------------------------------------
-
-    def item(self) -> Any:
-        """The one element as a Python number."""
-        if self._array.size != 1:
-            raise ShapeError(
-                f"item: a tensor of shape {self._array.shape} came, one element was expected; use "
-                "tolist() for more"
-            )
-        return self._array.item()
-
-    def tolist(self) -> Any:
-        """The elements as nested lists of Python numbers."""
-        return self._array.tolist()
-
-    def numpy(self) -> Any:
-        """The array itself, sharing memory."""
-        if self.requires_grad:
-            raise GradientError(
-                "numpy: a tensor that requires a gradient came, and the array would leave the "
-                "graph; use detach().numpy()"
-            )
-        return self._array
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        array = self.numpy()
-        if dtype is not None and array.dtype != dtype:
-            return array.astype(dtype)
-        return array.copy() if copy else array
-
-    def __dlpack__(self, **options: Any) -> Any:
-        return self.numpy().__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[int, int]:
-        # (1, 0) is DLPack's number for the CPU.
-        return (1, 0)
-
-    def __bool__(self) -> bool:
-        if self._array.size != 1:
-            raise ShapeError(
-                f"bool: a tensor of shape {self._array.shape} came, only one element has a truth "
-                "value; use any() or all()"
-            )
-        return bool(self._array.item())
-
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
-    def __index__(self) -> int:
-        if self._array.dtype.kind not in "iub":
-            raise DtypeError(
-                f"index: a tensor of {self._array.dtype} came, an integer one was expected"
-            )
-        return int(self.item())
-
-    def __len__(self) -> int:
-        if self._array.ndim == 0:
-            raise DtypeError("len: a tensor without dimensions came, at least one was expected")
-        return len(self._array)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        if self._array.ndim == 0:
-            raise DtypeError("iter: a tensor without dimensions came, at least one was expected")
-        return iter(joining.unbind(self, 0))
-
-    def __contains__(self, value: Any) -> bool:
-        return bool((self._array == array_of(value)).any())
-
-    def __format__(self, spec: str) -> str:
-        if spec and self._array.ndim == 0:
-            return format(self._array.item(), spec)
-        return format(repr(self), spec)
-
-    def __repr__(self) -> str:
-        meta = self._meta
-        made_by = None if meta is None or meta.node is None else meta.node.name
-        return format_tensor(self._array, self.requires_grad, made_by)
-
-    def __dir__(self) -> list[str]:
-        return sorted(set(object.__dir__(self)))
-
-    # --- copies and files -------------------------------------------------------------------
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
-        known: Tensor | None = memo.get(id(self))
-        if known is not None:
-            return known
-        if not self.is_leaf:
-            raise GradientError(
-                "deepcopy: the result of a recorded operation came; copy detach() of it, or "
-                "clone() it to stay in the graph"
-            )
-        copied = type(self)._wrap(self._array.copy(), self.requires_grad)
-        if self.grad is not None:
-            copied.grad = self.grad.clone()
-        memo[id(self)] = copied
-        return copied
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        if not self.is_leaf:
-            raise GradientError("pickle: the result of a recorded operation came; use detach()")
-        return _rebuilt, (type(self), self._array, self.requires_grad)
 
     # --- the graph --------------------------------------------------------------------------
 
@@ -368,78 +157,6 @@ class Tensor(Operators, InPlace, Variable):
             return None if replaced is None else replaced._array
 
         return _Handle(meta.add_hook(on_array))
-
-    # --- types ------------------------------------------------------------------------------
-
-    def to(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Converted to a dtype, the type of another tensor, or a device (the CPU)."""
-        wanted = kwargs.get("dtype")
-        for arg in (*args, kwargs.get("device")):
-            if isinstance(arg, Dtype):
-                wanted = arg
-            elif isinstance(arg, Variable):
-                wanted = dtypes.from_numpy_dtype(arg._array.dtype)
-            elif isinstance(arg, (str, device)):
-                device(arg)
-        result = self if wanted is None else self._cast(wanted)
-        layout = kwargs.get("memory_format")
-        if layout is not None:
-            result = shaping.contiguous(result, layout)
-        return shaping.clone(result) if kwargs.get("copy") and result is self else result
-
-    def _cast(self, dtype: Dtype) -> Tensor:
-        wanted = plain_dtype("to", dtype)
-        if self._array.dtype == wanted:
-            return self
-        return apply(elementwise_rules.CAST, self, dtype=wanted)
-
-    def type(self, dtype: Dtype | None = None) -> Any:
-        """The name of the type, or this tensor converted to another one."""
-        return repr(self.dtype) if dtype is None else self._cast(dtype)
-
-    def type_as(self, other: Tensor) -> Tensor:
-        """Converted to the type of `other`."""
-        return self._cast(other.dtype)
-
-    def cpu(self) -> Self:
-        """Itself."""
-        return self
-
-    def float(self) -> Tensor:
-        """Converted to float32."""
-        return self._cast(dtypes.float32)
-
-    def double(self) -> Tensor:
-        """Converted to float64."""
-        return self._cast(dtypes.float64)
-
-    def half(self) -> Tensor:
-        """Converted to float16."""
-        return self._cast(dtypes.float16)
-
-    def long(self) -> Tensor:
-        """Converted to int64."""
-        return self._cast(dtypes.int64)
-
-    def int(self) -> Tensor:
-        """Converted to int32."""
-        return self._cast(dtypes.int32)
-
-    def short(self) -> Tensor:
-        """Converted to int16."""
-        return self._cast(dtypes.int16)
-
-    def char(self) -> Tensor:
-        """Converted to int8."""
-        return self._cast(dtypes.int8)
-
-    def byte(self) -> Tensor:
-        """Converted to uint8."""
-        return self._cast(dtypes.uint8)
-
-    def bool(self) -> Tensor:
-        """Converted to bool: whether each element is nonzero."""
-        return self._cast(dtypes.bool)
 
     # --- methods that are functions too -----------------------------------------------------
 
@@ -548,8 +265,8 @@ class Tensor(Operators, InPlace, Variable):
     chunk = joining.chunk
     clone = shaping.clone
     contiguous = shaping.contiguous
-    diag = shaping.diag
-    diagonal = shaping.diagonal
+    diag = diagonals.diag
+    diagonal = diagonals.diagonal
     expand = shaping.expand
     expand_as = shaping.expand_as
     flatten = shaping.flatten
@@ -569,8 +286,8 @@ class Tensor(Operators, InPlace, Variable):
     t = shaping.t
     tile = joining.tile
     transpose = shaping.transpose
-    tril = shaping.tril
-    triu = shaping.triu
+    tril = diagonals.tril
+    triu = diagonals.triu
     unbind = joining.unbind
     unflatten = shaping.unflatten
     unsqueeze = shaping.unsqueeze
@@ -632,8 +349,9 @@ class Tensor(Operators, InPlace, Variable):
         return Tensor._wrap(np.empty(integers("new_empty", size), kind))
 
 
-def _rebuilt(cls: type[Tensor], array: Any, requires_grad: bool) -> Tensor:
-    return cls._wrap(array, requires_grad)
-
+# What is called on a tensor need not check that it is one: methods are the functions underneath.
+for _name, _method in list(vars(Tensor).items()):
+    if hasattr(_method, "__wrapped__"):
+        setattr(Tensor, _name, _method.__wrapped__)
 
 set_result_class(Tensor)

@@ -5,7 +5,7 @@
 
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
-use qrs::qparams::{Engine, QParams, QINT8, QUINT8, Span};
+use qrs::qparams::{Engine, QINT8, QParams, QUINT8, Span};
 use qrs::requant::Static;
 
 use crate::array::{AnyInput, Input, Output};

@@ -25,11 +25,13 @@ enum Network {
     Float(Rnn<Float>),
 }
 
-/// Weights of one recurrent layer in the order in which the kernels read them. Immutable.
+/// Weights of a recurrent network in the order in which the kernels read them. Immutable.
 #[pyclass(frozen, module = "qrs._qrs")]
 pub(crate) struct PackedRnn {
     network: Network,
     shape: Shape,
+    /// Products for each float of the input, to estimate the time of a call.
+    products_per_input: usize,
 }
 
 /// One matrix as Python holds it.
@@ -47,8 +49,13 @@ enum Values<'py> {
 #[pymethods]
 impl PackedRnn {
     #[new]
-    #[pyo3(signature = (mode, directions, /))]
-    fn new(py: Python<'_>, mode: &str, directions: Vec<Bound<'_, PyDict>>) -> PyResult<Self> {
+    #[pyo3(signature = (mode, layers, directions, /))]
+    fn new(
+        py: Python<'_>,
+        mode: &str,
+        layers: usize,
+        directions: Vec<Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
         let kind = match mode {
             "LSTM" => Kind::Lstm,
             "GRU" => Kind::Gru,
@@ -61,96 +68,128 @@ impl PackedRnn {
             }
         };
         let sets = directions.iter().map(weights).collect::<PyResult<Vec<_>>>()?;
-        let first = match sets.as_slice() {
-            [first] | [first, _] => first,
-            _ => {
-                let came = sets.len();
-                let message = format!("{PACK}: {came} directions came, expected 1 or 2");
-                return Err(ShapeError::new_err(message));
-            }
+        let Some(first) = sets.first().filter(|_| [layers, 2 * layers].contains(&sets.len()))
+        else {
+            return Err(ShapeError::new_err(format!(
+                "{PACK}: {} sets of weights came for {layers} layers, expected 1 or 2 for each",
+                sets.len()
+            )));
         };
         let shape = Shape {
             kind,
             input: first.ih.shape[1],
             hidden: first.ih.shape[0] / kind.gates(),
             projection: first.hr.as_ref().map(|hr| hr.shape[0]),
-            layers: 1,
-            bidirectional: sets.len() == 2,
+            layers,
+            bidirectional: sets.len() == 2 * layers,
         };
-        let size = sets.len() * shape.hidden * (shape.input + shape.output()) * kind.gates();
+        let size = |set: &Weights<Matrix<'_>>| {
+            [Some(&set.ih), Some(&set.hh), set.hr.as_ref()]
+                .into_iter()
+                .flatten()
+                .map(|matrix| matrix.shape[0] * matrix.shape[1])
+                .sum::<usize>()
+        };
+        let size = sets.iter().map(size).sum::<usize>();
         let network = if matches!(first.ih.values, Values::Int8(..)) {
-            let sets = sets.iter().map(|set| each(set, Matrix::int8)).collect::<PyResult<Vec<_>>>()?;
+            let sets =
+                sets.iter().map(|set| each(set, Matrix::int8)).collect::<PyResult<Vec<_>>>()?;
             Network::Int8(call(py, size, || Rnn::new(shape, &sets))?)
         } else {
-            let sets = sets.iter().map(|set| each(set, Matrix::float)).collect::<PyResult<Vec<_>>>()?;
+            let sets =
+                sets.iter().map(|set| each(set, Matrix::float)).collect::<PyResult<Vec<_>>>()?;
             Network::Float(call(py, size, || Rnn::new(shape, &sets))?)
         };
-        Ok(Self { network, shape })
+        let products_per_input = size / shape.input.max(1);
+        Ok(Self { network, shape, products_per_input })
     }
 
-    /// The layer over the rows of a packed sequence: its output rows and last states.
-    #[pyo3(signature = (rows, sizes, states, engine, /))]
+    /// The network over a sequence: its output and last states. `x` is `[steps, batch, input]`, with
+    /// `batch_first` `[batch, steps, input]`, with `sizes` the rows of a packed sequence.
+    #[pyo3(signature = (x, sizes, batch_first, states, engine, /))]
     fn run<'py>(
         &self,
         py: Python<'py>,
-        rows: &Bound<'py, PyUntypedArray>,
-        sizes: Vec<usize>,
-        states: Vec<Bound<'py, PyUntypedArray>>,
+        x: &Bound<'py, PyUntypedArray>,
+        sizes: Option<Vec<usize>>,
+        batch_first: bool,
+        states: Option<Vec<Bound<'py, PyUntypedArray>>>,
         engine: &str,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let shape = self.shape;
-        let rows = Input::<f32>::new(rows, RUN, "input")?;
-        let &[count, features] = rows.shape() else {
-            let rank = rows.shape().len();
-            return Err(ShapeError::new_err(format!(
-                "{RUN}: input has {rank} dimensions, expected 2: rows and features"
-            )));
-        };
-        let batch = sizes.first().copied().unwrap_or(0);
-        let widths = [shape.output(), shape.hidden];
-        let widths = if shape.kind == Kind::Lstm { &widths[..] } else { &widths[..1] };
-        if features != shape.input || states.len() != widths.len() {
-            return Err(ShapeError::new_err(format!(
-                "{RUN}: {features} features and {} initial states came, expected {} and {}",
-                states.len(),
-                shape.input,
-                widths.len()
-            )));
-        }
-        let mut first = Vec::with_capacity(2);
-        let mut last = Vec::with_capacity(2);
-        for (state, &width) in states.iter().zip(widths) {
-            let state = Input::<f32>::new(state, RUN, "initial state")?;
-            let expected = [shape.directions(), batch, width];
-            if state.shape() != expected {
-                return Err(ShapeError::new_err(format!(
-                    "{RUN}: initial state of shape {:?} came, expected {expected:?}",
-                    state.shape()
-                )));
-            }
-            first.push(state);
-            last.push(Output::<f32>::new(py, &expected)?);
-        }
-        let mut y = Output::<f32>::new(py, &[count, shape.directions() * shape.output()])?;
         let engine = Engine::from_name(engine).map_err(|error| raise(&error))?;
         let level = chosen()?;
-        let steps = Steps::Packed(&sizes);
+        let x = Input::<f32>::new(x, RUN, "input")?;
+        let (steps, batch) = match (x.shape(), &sizes) {
+            (&[_, _], Some(sizes)) => (Steps::Packed(sizes), sizes.first().copied().unwrap_or(0)),
+            (&[batch, steps, _], None) if batch_first => {
+                (Steps::BatchMajor { steps, batch }, batch)
+            }
+            (&[steps, batch, _], None) => (Steps::TimeMajor { steps, batch }, batch),
+            (shape, _) => {
+                return Err(ShapeError::new_err(format!(
+                    "{RUN}: input of shape {shape:?} came, expected 3 dimensions, or 2 for the rows of \
+                     a packed sequence"
+                )));
+            }
+        };
+        let features = x.shape().last().copied().unwrap_or(0);
+        if features != shape.input {
+            return Err(ShapeError::new_err(format!(
+                "{RUN}: {features} features came, expected {}",
+                shape.input
+            )));
+        }
+        let lstm = usize::from(shape.kind == Kind::Lstm);
+        let layers = shape.layers * shape.directions();
+        let widths = &[[layers, batch, shape.output()], [layers, batch, shape.hidden]][..=lstm];
+        let first =
+            states.map(|states| first_states(&states, widths)).transpose()?.unwrap_or_default();
+        let mut y =
+            Output::<f32>::replacing_last(py, x.shape(), shape.directions() * shape.output())?;
+        let mut h = Output::<f32>::new(py, &widths[0])?;
+        let mut c = widths.get(1).map(|width| Output::<f32>::new(py, width)).transpose()?;
         let state = State { h: first.first().map(Input::slice), c: first.get(1).map(Input::slice) };
-        let (h, c) = last.split_at_mut(1);
         let out = rnn::Output {
             y: y.slice(),
-            h: h[0].slice(),
-            c: c.first_mut().map_or(&mut [], Output::slice),
+            h: h.slice(),
+            c: c.as_mut().map_or(&mut [], Output::slice),
         };
-        let x = rows.slice();
-        let gates = shape.kind.gates() * shape.hidden * shape.directions();
-        let products = count * gates * (shape.input + shape.output());
-        call(py, products / PRODUCTS_PER_NANOSECOND, || match &self.network {
+        let x = x.slice();
+        let work = x.len() * self.products_per_input / PRODUCTS_PER_NANOSECOND;
+        call(py, work, || match &self.network {
             Network::Int8(network) => network.forward(level, engine, steps, x, state, out),
             Network::Float(network) => network.forward(level, engine, steps, x, state, out),
         })?;
-        PyTuple::new(py, std::iter::once(y).chain(last).map(Output::into_array).collect::<Vec<_>>())
+        let (y, h, c) = (y.into_array(), h.into_array(), c.map(Output::into_array));
+        match c {
+            Some(c) => (y, h, c).into_pyobject(py),
+            None => (y, h).into_pyobject(py),
+        }
     }
+}
+
+/// The states, each of the shape that `widths` demands.
+fn first_states<'py>(
+    states: &[Bound<'py, PyUntypedArray>],
+    widths: &[[usize; 3]],
+) -> PyResult<Vec<Input<'py, f32>>> {
+    if states.len() != widths.len() {
+        let (came, expected) = (states.len(), widths.len());
+        let message = format!("{RUN}: {came} initial states came, expected {expected}");
+        return Err(ShapeError::new_err(message));
+    }
+    let one = |(state, width): (&Bound<'py, PyUntypedArray>, &[usize; 3])| {
+        let state = Input::<f32>::new(state, RUN, "initial state")?;
+        if state.shape() != width {
+            return Err(ShapeError::new_err(format!(
+                "{RUN}: initial state of shape {:?} came, expected {width:?}",
+                state.shape()
+            )));
+        }
+        Ok(state)
+    };
+    states.iter().zip(widths).map(one).collect()
 }
 
 /// The matrices of one direction, by the names that they have in a state dict.

@@ -1,12 +1,14 @@
 //! Statically quantized convolution of one to three dimensions, channels last.
 
 mod geometry;
+mod narrow;
 mod patches;
 
 use std::sync::Arc;
 
 pub use geometry::Geometry;
 
+use self::narrow::Narrow;
 use self::patches::Patches;
 use crate::error::{Error, Result, same};
 use crate::gemm::{Epilogue, gemm};
@@ -24,8 +26,17 @@ pub struct Conv {
     geometry: Geometry,
     inputs: usize,
     outputs: usize,
-    groups: Vec<Group>,
+    packed: Packed,
     plans: Cached<Vec<Plan>>,
+}
+
+/// Weights in the form that suits their shape.
+#[derive(Clone, Debug)]
+enum Packed {
+    /// One matrix product per group.
+    Groups(Vec<Group>),
+    /// Depthwise, or few channels a group, which need all channels at once.
+    Narrow(Narrow, Channels),
 }
 
 #[derive(Clone, Debug)]
@@ -53,16 +64,24 @@ impl Conv {
         if !all.zero_points.is_empty() && k > MAX_DEPTH_AFFINE {
             return Err(Error::TooDeep { op: OP, k, limit: MAX_DEPTH_AFFINE });
         }
-        let groups = (0..geometry.groups)
-            .map(|g| {
-                let own = n * g..n * (g + 1);
-                Ok(Group {
-                    weights: PackedWeights::new(&weights[own.start * k..own.end * k], n, taps, c)?,
-                    channels: all.part(own),
-                })
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self { geometry, inputs, outputs, groups, plans: Cached::default() })
+        // Row sums, which weight zero points need, are of whole groups: those stay matrix products.
+        let narrow = match all.zero_points.is_empty() {
+            true => Narrow::new(weights, (inputs, outputs), geometry),
+            false => None,
+        };
+        let packed = match narrow {
+            Some(narrow) => Packed::Narrow(narrow, all),
+            None => {
+                let group = |g: usize| {
+                    let own = n * g..n * (g + 1);
+                    let weights = &weights[own.start * k..own.end * k];
+                    let weights = PackedWeights::new(weights, n, taps, c)?;
+                    Ok(Group { weights, channels: all.part(own) })
+                };
+                Packed::Groups((0..geometry.groups).map(group).collect::<Result<_>>()?)
+            }
+        };
+        Ok(Self { geometry, inputs, outputs, packed, plans: Cached::default() })
     }
 
     /// Input and output channels.
@@ -79,19 +98,29 @@ impl Conv {
     /// About how long `pixels` output pixels take on one thread.
     #[must_use]
     pub fn nanoseconds(&self, level: Level, pixels: usize) -> usize {
-        let products = self.groups.iter().map(|group| group.weights.products(pixels));
-        products.sum::<usize>() / level.products_per_nanosecond()
+        let rate = level.products_per_nanosecond();
+        match &self.packed {
+            Packed::Narrow(narrow, _) => narrow.nanoseconds(rate, pixels),
+            Packed::Groups(groups) => {
+                groups.iter().map(|group| group.weights.products(pixels)).sum::<usize>() / rate
+            }
+        }
     }
 
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
-        self.plans.get(how, || {
-            let plan = |group: &Group| {
-                let weights = &group.weights;
-                let sums = &weights.sums().as_flattened()[..weights.n()];
-                Plan::new(OP, &group.channels, sums, weights.taps() * weights.c(), how)
-            };
-            self.groups.iter().map(plan).collect()
+        self.plans.get(how, || match &self.packed {
+            Packed::Narrow(narrow, channels) => {
+                let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
+                Ok(vec![Plan::new(OP, channels, narrow.sums(), depth, how)?])
+            }
+            Packed::Groups(groups) => groups
+                .iter()
+                .map(|Group { weights, channels }| {
+                    let sums = &weights.sums().as_flattened()[..weights.n()];
+                    Plan::new(OP, channels, sums, weights.taps() * weights.c(), how)
+                })
+                .collect(),
         })
     }
 
@@ -112,14 +141,24 @@ impl Conv {
         same(OP, "input length", x.len(), batch * input.iter().product::<usize>() * self.inputs)?;
         same(OP, "output length", out.len(), pixels * self.outputs)?;
         let plans = self.plans(how)?;
-        let outside = vec![how.input.zero_point as u8; self.inputs / self.geometry.groups];
-        let products =
-            self.groups.iter().map(|group| group.weights.products(pixels)).sum::<usize>();
-        let threads = threads_for(products / level.products_per_nanosecond());
-        let few = self.groups.len() == 1 && pixels < 6 * threads;
+        let threads = threads_for(self.nanoseconds(level, pixels));
+        let zero_point = how.input.zero_point as u8;
+        let groups = match &self.packed {
+            Packed::Groups(groups) => groups,
+            Packed::Narrow(layer, _) => {
+                let (plan, rows) = (&plans[0], Split::Rows(output[2]));
+                split(out, self.outputs, threads, rows, |mut window| {
+                    let window = &mut window;
+                    level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
+                });
+                return Ok(());
+            }
+        };
+        let outside = vec![zero_point; self.inputs / self.geometry.groups];
+        let few = groups.len() == 1 && pixels < 6 * threads;
         let by = if few { Split::Columns(64) } else { Split::Rows(6) };
         split(out, self.outputs, threads, by, |mut window| {
-            for (g, (group, plan)) in self.groups.iter().zip(plans.iter()).enumerate() {
+            for (g, (group, plan)) in groups.iter().zip(plans.iter()).enumerate() {
                 let c = group.weights.c();
                 let patches = Patches {
                     geometry: self.geometry,
@@ -131,13 +170,8 @@ impl Conv {
                     c,
                     outside: &outside,
                 };
-                level.run(Part {
-                    patches,
-                    group,
-                    plan,
-                    first: g * group.weights.n(),
-                    window: &mut window,
-                });
+                let (first, window) = (g * group.weights.n(), &mut window);
+                level.run(Part { patches, group, plan, first, window });
             }
         });
         Ok(())

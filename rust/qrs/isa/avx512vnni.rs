@@ -2,20 +2,21 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _mm_loadu_si128, _mm_storeu_si128, _mm512_add_epi32, _mm512_add_ps, _mm512_and_epi32,
-    _mm512_andnot_epi32, _mm512_castps_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask,
-    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32,
-    _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
-    _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
-    _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32, _mm512_min_ps,
-    _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_roundscale_ps, _mm512_set1_epi32,
-    _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
-    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm_loadu_si128, _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpackhi_epi16,
+    _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_and_epi32,
+    _mm512_andnot_epi32, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
+    _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
+    _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps,
+    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32,
+    _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_roundscale_ps,
+    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sqrt_ps,
+    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 
-use super::avx2::last_quad;
+use super::avx2::{last_quad, xmm};
 use super::token::{token, verbs};
-use super::{Isa, LANES, Level, Panel, Tile, checked_steps};
+use super::{Block, Isa, LANES, Level, Panel, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -32,6 +33,8 @@ impl Isa for Avx512Vnni {
     type Act = u8;
     type I = __m512i;
     type F = __m512;
+    type Quad = __m512i;
+    type QuadWeights = __m512i;
 
     verbs! {
         i_splat(v: i32) -> __m512i = _mm512_set1_epi32(v);
@@ -88,6 +91,24 @@ impl Isa for Avx512Vnni {
         f_bits(a: __m512) -> __m512i = _mm512_castps_si512(a);
         f_from_i(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
         f_to_i(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
+        b_shuffle(bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES] = {
+            let mut out = [0; LANES];
+            let (bytes, by) = (xmm(bytes), xmm(by));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_shuffle_epi8(bytes, by));
+            out
+        };
+        quad(rows: [[u8; LANES]; 4]) -> __m512i = {
+            let [r0, r1, r2, r3] = [xmm(&rows[0]), xmm(&rows[1]), xmm(&rows[2]), xmm(&rows[3])];
+            let (low01, high01) = (_mm_unpacklo_epi8(r0, r1), _mm_unpackhi_epi8(r0, r1));
+            let (low23, high23) = (_mm_unpacklo_epi8(r2, r3), _mm_unpackhi_epi8(r2, r3));
+            let quad = _mm512_castsi128_si512(_mm_unpacklo_epi16(low01, low23));
+            let quad = _mm512_inserti32x4::<1>(quad, _mm_unpackhi_epi16(low01, low23));
+            let quad = _mm512_inserti32x4::<2>(quad, _mm_unpacklo_epi16(high01, high23));
+            _mm512_inserti32x4::<3>(quad, _mm_unpackhi_epi16(high01, high23))
+        };
+        quad_weights(weights: &Block) -> __m512i = _mm512_loadu_si512(weights.0.as_ptr().cast());
+        quad_dot(acc: __m512i, quad: __m512i, weights: __m512i) -> __m512i =
+            _mm512_dpbusd_epi32(acc, quad, weights);
     }
 
     #[inline(always)]
@@ -104,7 +125,7 @@ impl Isa for Avx512Vnni {
 
     #[inline(always)]
     fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps(m_rows, rows, panel);
+        let steps = checked_steps::<Self>(m_rows, rows, panel);
         // SAFETY: the token proves the features; `checked_steps` proves that `steps` steps can be
         // read from every row (the last one byte by byte) and that the panel holds every block.
         unsafe {

@@ -54,8 +54,6 @@ pub struct Panel<'a> {
     pub sums: &'a [[i32; LANES]],
     /// Blocks side by side, `1..=PANEL_BLOCKS`.
     pub width: usize,
-    /// Whether a weight is -128, whose negation does not fit a byte.
-    pub has_minimum: bool,
 }
 
 /// The vocabulary: what the algorithms of this crate need of 16 lanes, and no more.
@@ -64,12 +62,20 @@ pub struct Panel<'a> {
 pub trait Isa: Copy + Send + Sync + 'static {
     /// The level this token stands for.
     const LEVEL: Level;
+    /// Rows of this level's best tile, at most [`TILE_ROWS`].
+    const ROWS: usize = TILE_ROWS;
+    /// Elements that a staged row has beyond its inputs.
+    const STAGED_EXTRA: usize = 0;
     /// Element of a staged activation row (see [`Isa::in_place`]).
     type Act: Copy + Default + Send + Sync + 'static;
     /// 16 x i32.
     type I: Copy;
     /// 16 x f32.
     type F: Copy;
+    /// 4 input bytes for each of 16 channels, as [`Isa::quad_dot`] wants them.
+    type Quad: Copy;
+    /// 4 weights for each of 16 channels, as [`Isa::quad_dot`] wants them.
+    type QuadWeights: Copy;
 
     /// All lanes `v`.
     fn i_splat(self, v: i32) -> Self::I;
@@ -137,19 +143,29 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Converted to integer, ties to even. The value must lie within `-2^31 ..= 2^31 - 128`.
     fn f_to_i(self, a: Self::F) -> Self::I;
 
-    /// The row itself when this level's tile reads bytes in place; `None` when it wants them widened
+    /// The row itself when this level's tile reads bytes in place; `None` when it wants them prepared
     /// by [`Isa::stage`] first.
     fn in_place(row: &[u8]) -> Option<&[Self::Act]>;
-    /// Widens `row` into `to`, whose length is that of `row` rounded up to 4; the rest becomes zero.
+    /// Prepares `row` in `to`, whose length is that of `row` rounded up to 4, and
+    /// [`Isa::STAGED_EXTRA`].
     fn stage(self, row: &[u8], to: &mut [Self::Act]);
     /// This level's staging room inside the thread's scratch memory.
     fn staging(scratch: &mut Scratch) -> &mut Vec<Self::Act>;
 
     /// `acc[m][b][j] = sum over taps t and inputs k of rows[t * m_rows + m][k] * weight`, exact.
     ///
-    /// `rows` holds `taps * m_rows` slices of equal length `c`; the panel has
-    /// `taps * ceil(c / 4)` steps. `m_rows` is `1..=TILE_ROWS`.
+    /// `rows` holds `taps * m_rows` slices of equal length `c` (staged ones are longer); the panel
+    /// has `taps * ceil(c / 4)` steps. `m_rows` is `1..=ROWS`.
     fn tile(self, m_rows: usize, rows: &[&[Self::Act]], panel: Panel<'_>, acc: &mut Tile);
+
+    /// `out[j] = bytes[by[j]]`, for indices below 16.
+    fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
+    /// Interleaves 4 rows of 16 channels.
+    fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad;
+    /// Weights `4 * channel + row`.
+    fn quad_weights(self, weights: &Block) -> Self::QuadWeights;
+    /// `acc[j] += sum over rows t of quad[t][j] * weights[4 * j + t]`, exact.
+    fn quad_dot(self, acc: Self::I, quad: Self::Quad, weights: Self::QuadWeights) -> Self::I;
 
     /// `dst[i] = table[src[i]]`.
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]);
@@ -167,8 +183,8 @@ pub trait Kernel {
 ///
 /// Every tile calls it first: it is what makes the unchecked reads that follow sound.
 #[inline(always)]
-fn checked_steps<A>(m_rows: usize, rows: &[&[A]], panel: Panel<'_>) -> usize {
-    assert!((1..=TILE_ROWS).contains(&m_rows), "tile: {m_rows} rows, 1 to {TILE_ROWS} fit");
+fn checked_steps<I: Isa>(m_rows: usize, rows: &[&[I::Act]], panel: Panel<'_>) -> usize {
+    assert!((1..=I::ROWS).contains(&m_rows), "tile: {m_rows} rows, 1 to {} fit", I::ROWS);
     assert!((1..=PANEL_BLOCKS).contains(&panel.width), "tile: panel of {} blocks", panel.width);
     assert!(rows.len().is_multiple_of(m_rows), "tile: {} slices for {m_rows} rows", rows.len());
     assert!(
@@ -178,9 +194,10 @@ fn checked_steps<A>(m_rows: usize, rows: &[&[A]], panel: Panel<'_>) -> usize {
         panel.width
     );
     let taps = rows.len() / m_rows;
-    let c = rows.first().map_or(0, |r| r.len());
-    assert!(rows.iter().all(|r| r.len() == c), "tile: rows of unequal length");
-    let steps = c.div_ceil(4);
+    let len = rows.first().map_or(I::STAGED_EXTRA, |r| r.len());
+    assert!(rows.iter().all(|r| r.len() == len), "tile: rows of unequal length");
+    assert!(len >= I::STAGED_EXTRA, "tile: rows were not staged");
+    let steps = (len - I::STAGED_EXTRA).div_ceil(4);
     assert!(
         panel.blocks.len() == taps * steps * panel.width,
         "tile: panel of {} blocks, {taps} taps of {steps} steps need {}",

@@ -4,17 +4,18 @@
 //! exclusive-or), and `128 * sum of weights` comes back through the panel's sums: the total is exact.
 
 use std::arch::aarch64::{
-    float32x4_t, int32x4_t, vabsq_f32, vaddq_f32, vaddq_s32, vandq_u32, vbslq_f32, vceqq_f32,
-    vcgtq_f32, vcltq_f32, vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32, vdupq_n_f32, vdupq_n_s32,
-    vdupq_n_u32, vfmaq_f32, vget_low_s8, vld1q_f32, vld1q_s8, vld1q_s32, vmaxq_s32, vminq_s32,
-    vmlaq_s32, vmull_high_s8, vmull_s8, vmulq_f32, vmulq_s32, vpadalq_s16, vpaddq_s32,
-    vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32, vreinterpretq_s32_f32,
-    vreinterpretq_u32_f32, vrndnq_f32, vshlq_n_s32, vsqrtq_f32, vst1q_f32, vst1q_s32, vsubq_f32,
-    vsubq_s32,
+    float32x4_t, int16x8_t, int32x4_t, vabsq_f32, vaddq_f32, vaddq_s32, vandq_u32, vbslq_f32,
+    vceqq_f32, vcgtq_f32, vcltq_f32, vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32, vdupq_n_f32,
+    vdupq_n_s32, vdupq_n_u32, vfmaq_f32, vget_low_s8, vget_low_s16, vget_low_u8, vld1q_f32,
+    vld1q_s8, vld1q_s16, vld1q_s32, vld1q_u8, vmaxq_s32, vminq_s32, vmlal_high_s16, vmlal_s16,
+    vmlaq_s32, vmovl_high_u8, vmovl_u8, vmull_high_s8, vmull_s8, vmulq_f32, vmulq_s32, vpadalq_s16,
+    vpaddq_s32, vqtbl1q_u8, vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32,
+    vreinterpretq_s16_u16, vreinterpretq_s32_f32, vreinterpretq_u32_f32, vrndnq_f32, vshlq_n_s32,
+    vsqrtq_f32, vst1q_f32, vst1q_s32, vst1q_u8, vsubq_f32, vsubq_s32,
 };
 
 use super::token::{token, verbs};
-use super::{Isa, LANES, Level, Panel, Tile, checked_steps};
+use super::{Block, Isa, LANES, Level, Panel, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -76,6 +77,42 @@ macro_rules! common {
             f_bits(a: F) -> I = a.map(|v| vreinterpretq_s32_f32(v));
             f_from_i(a: I) -> F = a.map(|v| vcvtq_f32_s32(v));
             f_to_i(a: F) -> I = a.map(|v| vcvtnq_s32_f32(v));
+            b_shuffle(bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES] = {
+                let mut out = [0; LANES];
+                let shuffled = vqtbl1q_u8(vld1q_u8(bytes.as_ptr()), vld1q_u8(by.as_ptr()));
+                vst1q_u8(out.as_mut_ptr(), shuffled);
+                out
+            };
+            quad(rows: [[u8; LANES]; 4]) -> [[int16x8_t; 2]; 4] = std::array::from_fn(|t| {
+                let row = vld1q_u8(rows[t].as_ptr());
+                [
+                    vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(row))),
+                    vreinterpretq_s16_u16(vmovl_high_u8(row)),
+                ]
+            });
+            quad_dot(acc: I, quad: [[int16x8_t; 2]; 4], weights: [[int16x8_t; 2]; 4]) -> I = {
+                let mut acc = acc;
+                for t in 0..4 {
+                    for h in 0..2 {
+                        let (a, w) = (quad[t][h], weights[t][h]);
+                        acc[2 * h] = vmlal_s16(acc[2 * h], vget_low_s16(a), vget_low_s16(w));
+                        acc[2 * h + 1] = vmlal_high_s16(acc[2 * h + 1], a, w);
+                    }
+                }
+                acc
+            };
+        }
+
+        #[inline(always)]
+        fn quad_weights(self, weights: &Block) -> [[int16x8_t; 2]; 4] {
+            std::array::from_fn(|t| {
+                std::array::from_fn(|h| {
+                    let words: [i16; 8] =
+                        std::array::from_fn(|j| i16::from(weights.0[4 * (8 * h + j) + t]));
+                    // SAFETY: the token proves NEON; the array has the size of the load.
+                    unsafe { vld1q_s16(words.as_ptr()) }
+                })
+            })
         }
 
         // Byte conversions of 16 lanes: the compiler vectorizes these loops with NEON.
@@ -124,11 +161,13 @@ impl Isa for Neon {
     type Act = u8;
     type I = I;
     type F = F;
+    type Quad = [[int16x8_t; 2]; 4];
+    type QuadWeights = [[int16x8_t; 2]; 4];
     common!();
 
     #[inline(always)]
     fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps(m_rows, rows, panel);
+        let steps = checked_steps::<Self>(m_rows, rows, panel);
         // SAFETY: the token proves NEON; `checked_steps` proves that `steps` steps can be read from
         // every row (the last one byte by byte) and that the panel holds every block.
         unsafe {

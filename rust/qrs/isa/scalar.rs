@@ -1,6 +1,6 @@
 //! Portable code, 16 lanes like the others: the definition of every verb.
 
-use super::{Isa, LANES, Level, PANEL_BLOCKS, Panel, TILE_ROWS, Tile, checked_steps};
+use super::{Block, Isa, LANES, Level, PANEL_BLOCKS, Panel, TILE_ROWS, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 /// The level that needs no feature.
@@ -34,6 +34,8 @@ impl Isa for Scalar {
     type Act = u8;
     type I = [i32; LANES];
     type F = [f32; LANES];
+    type Quad = [[u8; LANES]; 4];
+    type QuadWeights = [i8; 64];
 
     #[inline(always)]
     fn i_splat(self, v: i32) -> Self::I {
@@ -188,7 +190,7 @@ impl Isa for Scalar {
     }
 
     fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps(m_rows, rows, panel);
+        let steps = checked_steps::<Self>(m_rows, rows, panel);
         for m in 0..TILE_ROWS.min(m_rows) {
             acc[m] = [[0; LANES]; PANEL_BLOCKS];
             for (t, row) in rows.iter().skip(m).step_by(m_rows).enumerate() {
@@ -203,6 +205,28 @@ impl Isa for Scalar {
                 }
             }
         }
+    }
+
+    #[inline(always)]
+    fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES] {
+        by.map(|i| bytes[usize::from(i)])
+    }
+    #[inline(always)]
+    fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad {
+        rows
+    }
+    #[inline(always)]
+    fn quad_weights(self, weights: &Block) -> [i8; 64] {
+        weights.0
+    }
+    #[inline(always)]
+    fn quad_dot(self, mut acc: Self::I, quad: Self::Quad, weights: [i8; 64]) -> Self::I {
+        for (t, row) in quad.iter().enumerate() {
+            for j in 0..LANES {
+                acc[j] += i32::from(row[j]) * i32::from(weights[4 * j + t]);
+            }
+        }
+        acc
     }
 
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {

@@ -21,9 +21,9 @@ pub enum Kind {
     Lstm,
     /// Gates r, z, n.
     Gru,
-    /// One gate, tanh.
+    /// One gate, `tanh(s)`.
     RnnTanh,
-    /// One gate, ReLU.
+    /// One gate, `max(s, 0)`.
     RnnRelu,
 }
 

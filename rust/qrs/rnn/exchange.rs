@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-use super::steps::Order;
+use super::steps::{Order, StepRows};
 use crate::parallel::{Barrier, share};
 
 /// The most parts that one exchange takes.
@@ -69,7 +69,14 @@ impl<'a> Exchange<'a> {
         assert!(parts.is_ok() || parts == Err(n), "exchange: {parts:?} parts, now {n}");
         let before = self.claimed.fetch_or(1 << i, Ordering::Relaxed);
         assert!(before & (1 << i) == 0, "exchange: part {i} was handed out before");
-        Part { exchange: self, own: share(self.columns, self.unit, i, n), parts: n, done: 0 }
+        Part {
+            exchange: self,
+            own: share(self.columns, self.unit, i, n),
+            parts: n,
+            done: 0,
+            before: StepRows::default(),
+            now: self.order.step(0),
+        }
     }
 }
 
@@ -81,6 +88,10 @@ pub struct Part<'a> {
     parts: usize,
     /// Steps taken.
     done: usize,
+    /// Rows of the step before.
+    before: StepRows,
+    /// Rows of the current step.
+    now: StepRows,
 }
 
 impl Part<'_> {
@@ -93,15 +104,16 @@ impl Part<'_> {
     /// This part's columns of sample `sample` in the current step.
     #[inline(always)]
     pub fn write(&mut self, sample: usize) -> &mut [f32] {
-        let at = self.offset(self.done, sample).expect("the sample takes part in this step");
+        let row = self.now.row(sample).expect("the sample takes part in this step");
         let start = self.exchange.start.load(Ordering::Relaxed);
         #[expect(unsafe_code, reason = "threads own disjoint columns of one matrix")]
-        // SAFETY: `offset` gave a row of the matrix and `over` checked that it holds `stride` columns
-        // of every row. These columns are this part's alone: parts of one exchange have different
+        // SAFETY: `now` gave a row of the matrix and `over` checked that it holds `stride` columns of
+        // every row. These columns are this part's alone: parts of one exchange have different
         // numbers (`claimed`) of the same `parts`, and exchanges of one matrix have disjoint columns.
         // `previous` reads only rows of the step before, which are other rows.
         unsafe {
-            std::slice::from_raw_parts_mut(start.add(at + self.own.start), self.own.len())
+            let from = start.add(row * self.exchange.stride + self.own.start);
+            std::slice::from_raw_parts_mut(from, self.own.len())
         }
     }
 
@@ -109,34 +121,31 @@ impl Part<'_> {
     #[inline(always)]
     #[must_use]
     pub fn previous(&self, sample: usize) -> Option<&[f32]> {
-        let at = self.offset(self.done.checked_sub(1)?, sample)?;
+        let row = self.before.row(sample)?;
         let start = self.exchange.start.load(Ordering::Relaxed);
         #[expect(unsafe_code, reason = "threads read what all wrote a step before")]
         // SAFETY: the row exists, as in `write`. Nobody writes it now: every part has left the step
         // before (`advance` waits for all) and none is past the current one, since this part has not
-        // left it; the rows of two neighbouring steps differ (`Order::offset`). Going on to the next
+        // left it; the rows of two neighbouring steps differ (`Order::step`). Going on to the next
         // step takes `&mut self`, which ends this borrow.
         unsafe {
-            Some(std::slice::from_raw_parts(start.add(at), self.exchange.columns))
+            let from = start.add(row * self.exchange.stride);
+            Some(std::slice::from_raw_parts(from, self.exchange.columns))
         }
     }
 
     /// Ends the step: returns when every part has ended it.
-    #[inline(always)]
     pub fn advance(&mut self) {
         self.exchange.barrier.wait(self.parts);
         self.done += 1;
-    }
-
-    #[inline(always)]
-    fn offset(&self, step: usize, sample: usize) -> Option<usize> {
-        Some(self.exchange.order.row(step, sample)? * self.exchange.stride)
+        self.before = self.now;
+        self.now = self.exchange.order.step(self.done);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::steps::Steps;
+    use crate::rnn::steps::Steps;
     use super::*;
     use crate::parallel::run;
 

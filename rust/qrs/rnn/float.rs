@@ -100,7 +100,7 @@ impl Matrix for Float {
         if to.floats.len() < to.rows * self.k {
             to.floats.resize(to.rows * self.k, 0.0);
         }
-        for strip in strips(0..to.rows) {
+        for strip in strips(0..to.rows, TILE_ROWS) {
             let room = &mut to.floats[strip.start * self.k..strip.end * self.k];
             for (m, row) in rows.by_ref().take(strip.len()).enumerate() {
                 if strip.len() == 1 {
@@ -129,7 +129,7 @@ impl Matrix for Float {
         for p in panels {
             let (blocks, wide) = (&self.blocks[self.panel(p)], self.wide(p));
             let bias = &self.bias[p * self.width..][..wide];
-            for strip in strips(0..staged.rows) {
+            for strip in strips(0..staged.rows, TILE_ROWS) {
                 let rows = &staged.floats[strip.start * self.k..strip.end * self.k];
                 product(isa, strip.len(), rows, blocks, bias, &mut acc);
                 for (m, row) in strip.enumerate() {

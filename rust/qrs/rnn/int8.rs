@@ -83,10 +83,7 @@ impl Matrix for Int8 {
     }
 
     fn enter<K: Kernel>(level: Level, engine: Engine, kernel: K) -> K::Output {
-        match span(engine).max <= 127 {
-            true => level.run_seven_bit(kernel),
-            false => level.run(kernel),
-        }
+        if span(engine).max <= 127 { level.run_seven_bit(kernel) } else { level.run(kernel) }
     }
 
     #[inline(always)]
@@ -131,15 +128,14 @@ impl Matrix for Int8 {
         }
         to.quantized.rows.clear();
         for (i, row) in rows.enumerate() {
-            let params = match whole {
-                Some(params) => params,
-                None => {
-                    let (min, max, finite) = min_max(isa, row);
-                    if !finite {
-                        return Err(i);
-                    }
-                    QParams::dynamic(min, max, span(engine))
+            let params = if let Some(whole) = whole {
+                whole
+            } else {
+                let (min, max, finite) = min_max(isa, row);
+                if !finite {
+                    return Err(i);
                 }
+                QParams::dynamic(min, max, span(engine))
             };
             let bytes = &mut bytes[i * k..][..k];
             quantize_u8(isa, row, params.quantizer(span(engine), engine.dynamic_rounding()), bytes);
@@ -204,9 +200,10 @@ impl<S: Sink> Epilogue for ScaleBack<'_, S> {
             let multiplier = isa.f_mul(scale, isa.f_load(&self.matrix.scales[at]));
             let bias = isa.f_load(&self.matrix.bias[at]);
             let acc = isa.f_from_i(acc);
-            *gate = match self.engine.fuses_bias() {
-                true => isa.f_fma(acc, multiplier, bias),
-                false => isa.f_add(isa.f_mul(acc, multiplier), bias),
+            *gate = if self.engine.fuses_bias() {
+                isa.f_fma(acc, multiplier, bias)
+            } else {
+                isa.f_add(isa.f_mul(acc, multiplier), bias)
             };
         }
         self.sink.take(isa, row, panel, gates);

@@ -70,11 +70,11 @@ impl<M: Matrix> Job<'_, M> {
     /// Does part `i` of `n` on this thread.
     pub(super) fn run(&self, level: Level, i: usize, n: usize) -> Result<()> {
         // Taken out of its cell, so that the kernel runs in no closure: see isa/mod.rs on inlining.
-        let mut workspace = WORKSPACE.with(|cell| cell.take());
+        let mut workspace = WORKSPACE.take();
         let mut scratch = scratch::borrow();
         let kernel = Run { job: self, i, n, workspace: &mut workspace, scratch: &mut scratch };
         let result = M::enter(level, self.engine, kernel);
-        WORKSPACE.with(|cell| cell.replace(workspace));
+        WORKSPACE.set(workspace);
         result
     }
 

@@ -295,7 +295,7 @@ impl<M: Matrix> Rnn<M> {
         let Shape { kind, hidden, layers, .. } = self.shape;
         let op = kind.name();
         let h = layers * self.shape.directions() * batch * self.shape.output();
-        let lstm = if kind == Kind::Lstm { 1 } else { 0 };
+        let lstm = usize::from(kind == Kind::Lstm);
         let c = lstm * layers * self.shape.directions() * batch * hidden;
         same(op, "hidden state length", state.h.map_or(h, <[f32]>::len), h)?;
         same(op, "cell state length", state.c.map_or(c, <[f32]>::len), c)?;

@@ -35,6 +35,23 @@ pub struct Order {
     place: Place,
 }
 
+/// The rows of one step, sample after sample.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StepRows {
+    first: usize,
+    stride: usize,
+    samples: usize,
+}
+
+impl StepRows {
+    /// Row of `sample`, if it takes part.
+    #[inline(always)]
+    #[must_use]
+    pub fn row(self, sample: usize) -> Option<usize> {
+        (sample < self.samples).then_some(self.first + sample * self.stride)
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Place {
     TimeMajor,
@@ -100,37 +117,33 @@ impl Order {
         }
     }
 
-    /// Samples of the step taken `done` steps after the first.
-    #[inline(always)]
+    /// Rows of the step taken `done` steps after the first; none if there is no such step. They are
+    /// below [`Order::rows`], and no row of a neighbouring step is among them.
     #[must_use]
-    pub fn samples(&self, done: usize) -> usize {
-        match &self.place {
-            Place::Packed(offsets) => {
-                let t = self.time(done);
-                offsets[t + 1] - offsets[t]
-            }
-            _ => self.batch,
+    pub fn step(&self, done: usize) -> StepRows {
+        if done >= self.steps {
+            return StepRows::default();
         }
+        let t = if self.reverse { self.steps - 1 - done } else { done };
+        let (first, stride, samples) = match &self.place {
+            Place::TimeMajor => (t * self.batch, 1, self.batch),
+            Place::BatchMajor => (t, self.steps, self.batch),
+            Place::Packed(offsets) => (offsets[t], 1, offsets[t + 1] - offsets[t]),
+            Place::Ring => (done % 2 * self.batch, 1, self.batch),
+        };
+        StepRows { first, stride, samples }
     }
 
-    /// Row of `sample` in the step taken `done` steps after the first; `None` if there is no such
-    /// step or it lacks the sample. Below [`Order::rows`], and never a row of a neighbouring step.
-    #[inline(always)]
+    /// Samples of the step taken `done` steps after the first.
+    #[must_use]
+    pub fn samples(&self, done: usize) -> usize {
+        self.step(done).samples
+    }
+
+    /// Row of `sample` in the step taken `done` steps after the first; see [`Order::step`].
     #[must_use]
     pub fn row(&self, done: usize, sample: usize) -> Option<usize> {
-        if done >= self.steps || sample >= self.batch {
-            return None;
-        }
-        let t = self.time(done);
-        match &self.place {
-            Place::TimeMajor => Some(t * self.batch + sample),
-            Place::BatchMajor => Some(sample * self.steps + t),
-            Place::Packed(offsets) => {
-                let row = offsets[t] + sample;
-                (row < offsets[t + 1]).then_some(row)
-            }
-            Place::Ring => Some(done % 2 * self.batch + sample),
-        }
+        self.step(done).row(sample)
     }
 
     /// Steps taken when `sample` has its final state: all, unless it ends earlier.
@@ -160,11 +173,6 @@ impl Order {
         columns: usize,
     ) -> Result<()> {
         same(op, what, values, self.rows() * columns)
-    }
-
-    #[inline(always)]
-    fn time(&self, done: usize) -> usize {
-        if self.reverse { self.steps - 1 - done } else { done }
     }
 }
 

@@ -42,14 +42,27 @@ pub fn linear(level: Level) -> u64 {
             let mut got = vec![0; m * n];
             built.quantized(level, how, m, &x, &mut got).expect("shapes agree");
             let wanted = reference::conv::linear(&w, k, &channels, how, &x);
-            same(&mut hash, "linear", level, format!("{m}x{n}x{k} kind {kind} {how:?}"), &got, &wanted);
+            same(
+                &mut hash,
+                "linear",
+                level,
+                format!("{m}x{n}x{k} kind {kind} {how:?}"),
+                &got,
+                &wanted,
+            );
         }
     }
     hash.0
 }
 
 /// A geometry with the same value in the dimensions that are not 1.
-fn geometry(kernel: [usize; 3], stride: usize, padding: usize, dilation: usize, groups: usize) -> Geometry {
+fn geometry(
+    kernel: [usize; 3],
+    stride: usize,
+    padding: usize,
+    dilation: usize,
+    groups: usize,
+) -> Geometry {
     let each = |v, one| kernel.map(|k| if k == 1 { one } else { v });
     Geometry {
         kernel,
@@ -77,6 +90,16 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (1, [1, 8, 8], (12, 24), geometry([1, 3, 3], 2, 1, 1, 12)),
         (1, [1, 9, 9], (35, 35), geometry([1, 3, 3], 1, 1, 1, 35)),
         (1, [1, 9, 9], (64, 64), geometry([1, 5, 5], 2, 2, 1, 64)),
+        (2, [1, 1, 13], (20, 20), geometry([1, 1, 3], 1, 1, 1, 20)),
+        (1, [4, 5, 6], (18, 18), geometry([3, 3, 3], 1, 1, 1, 18)),
+        (1, [1, 11, 7], (16, 16), geometry([1, 3, 3], 1, 2, 2, 16)),
+        (1, [1, 4, 9], (17, 17), geometry([1, 1, 1], 2, 0, 1, 17)),
+        (1, [1, 7, 8], (10, 30), geometry([1, 3, 3], 1, 1, 1, 10)),
+        (1, [1, 7, 8], (24, 24), geometry([1, 3, 3], 1, 1, 1, 12)),
+        (1, [1, 7, 8], (24, 32), geometry([1, 3, 3], 2, 1, 1, 8)),
+        (2, [1, 6, 5], (128, 128), geometry([1, 3, 3], 1, 1, 1, 32)),
+        (1, [1, 6, 5], (48, 96), geometry([1, 3, 3], 1, 1, 1, 6)),
+        (1, [1, 6, 5], (64, 16), geometry([1, 3, 3], 1, 1, 1, 8)),
     ]
 }
 
@@ -109,7 +132,9 @@ pub fn quantized(level: Level) -> u64 {
                 set_num_threads(threads).expect("a small number");
                 let mut got = vec![0; wanted.len()];
                 built.quantized(level, how, (batch, input), &x, &mut got).expect("shapes agree");
-                let what = format!("{input:?} x {inputs}->{outputs} {geometry:?} kind {kind}, {threads} threads");
+                let what = format!(
+                    "{input:?} x {inputs}->{outputs} {geometry:?} kind {kind}, {threads} threads"
+                );
                 same(&mut hash, "conv", level, what, &got, &wanted);
             }
         }

@@ -12,7 +12,8 @@ use super::{Hash, Rng, same};
 pub fn dynamic(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(3);
-    let shapes = [(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (6, 130, 64), (7, 48, 5), (40, 10, 100)];
+    let shapes =
+        [(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (6, 130, 64), (7, 48, 5), (40, 10, 100)];
     for (m, n, k) in shapes {
         let w: Vec<i8> = rng.vec(n * k, |rng| rng.bits() as i8);
         let scales = rng.floats(n, 0.001, 0.02);

@@ -151,10 +151,7 @@ pub fn same<T: Bits>(
         wanted.len()
     );
     for (i, (g, w)) in got.iter().zip(wanted).enumerate() {
-        assert!(
-            g.bits() == w.bits(),
-            "{op} on {level}, {what}: value {i} is {g:?}, wanted {w:?}"
-        );
+        assert!(g.bits() == w.bits(), "{op} on {level}, {what}: value {i} is {g:?}, wanted {w:?}");
     }
     hash.add(got);
 }

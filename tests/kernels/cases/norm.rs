@@ -24,9 +24,10 @@ pub fn rows(level: Level) -> u64 {
     let mut rng = Rng(31);
     for n in (0..70).chain([1000]) {
         for ordinary in [true, false] {
-            let x = match ordinary {
-                true => rng.floats(3 * n, -20.0, 20.0),
-                false => rng.vec(3 * n, |rng| rng.any_float()),
+            let x = if ordinary {
+                rng.floats(3 * n, -20.0, 20.0)
+            } else {
+                rng.vec(3 * n, Rng::any_float)
             };
             let what = format!("3 x {n}, ordinary={ordinary}");
             for logarithm in [false, true] {

@@ -87,7 +87,11 @@ impl Sets {
         Rnn::new(shape, &sets).expect("shapes agree")
     }
 
-    fn oracle<'a>(&'a self, shape: Shape, of: fn(&'a Plain) -> Product<'a>) -> Vec<Vec<Direction<'a>>> {
+    fn oracle<'a>(
+        &'a self,
+        shape: Shape,
+        of: fn(&'a Plain) -> Product<'a>,
+    ) -> Vec<Vec<Direction<'a>>> {
         let one = |w: &'a Weights<Plain>| Direction {
             ih: of(&w.ih),
             hh: of(&w.hh),
@@ -131,7 +135,12 @@ fn split(values: &[f32], batch: usize, size: usize) -> Vec<Rows> {
 }
 
 /// y, h and c of the oracle.
-fn oracle(shape: Shape, engine: Engine, layers: &[Vec<Direction<'_>>], data: &Data) -> [Vec<f32>; 3] {
+fn oracle(
+    shape: Shape,
+    engine: Engine,
+    layers: &[Vec<Direction<'_>>],
+    data: &Data,
+) -> [Vec<f32>; 3] {
     let network = Network {
         kind: shape.kind,
         engine,
@@ -196,14 +205,24 @@ fn shapes(kind: Kind) -> Vec<(Shape, Vec<usize>)> {
     all
 }
 
-fn each_shape(level: Level, seed: u64, mut check: impl FnMut(&mut Hash, Shape, &Sets, &Data, &str)) -> u64 {
+fn each_shape(
+    level: Level,
+    seed: u64,
+    mut check: impl FnMut(&mut Hash, Shape, &Sets, &Data, &str),
+) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(seed);
     for kind in Kind::ALL {
         for (i, (shape, sizes)) in shapes(kind).into_iter().enumerate() {
             let sets = Sets::new(&mut rng, shape, i % 2 == 1);
             let data = Data::new(&mut rng, shape, &sizes);
-            check(&mut hash, shape, &sets, &data, &format!("{shape:?}, {sizes:?}, {}", level.name()));
+            check(
+                &mut hash,
+                shape,
+                &sets,
+                &data,
+                &format!("{shape:?}, {sizes:?}, {}", level.name()),
+            );
         }
     }
     hash.0

@@ -59,8 +59,9 @@ def test_module_list_behaves_like_a_list():
     layers.insert(0, nn.GELU())
     assert [type(m).__name__ for m in layers] == ["GELU", "ReLU", "Tanh"]
     assert len(layers[1:]) == 2
-    assert isinstance(layers + [nn.ELU()], nn.ModuleList)
-    assert len(layers + [nn.ELU()]) == 4
+    longer = layers + nn.ModuleList([nn.ELU()])
+    assert isinstance(longer, nn.ModuleList)
+    assert len(longer) == 4
     del layers[0:2]
     assert list(layers._modules) == ["0"]
     with pytest.raises(TypeError, match="expected an iterable"):

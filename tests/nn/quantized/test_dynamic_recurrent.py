@@ -181,7 +181,7 @@ def test_projection_stays_close_to_float() -> None:
 
 
 @pytest.mark.parametrize("name", LAYERS)
-def test_half_weights_equal_a_float_layer_of_rounded_weights(name: str) -> None:
+def test_half_weights_agree_with_a_float_layer_of_rounded_weights(name: str) -> None:
     layer = getattr(nn, name)(6, 5, num_layers=2, bidirectional=True)
     quantized = Q.quantize_dynamic(layer, dtype=qrs.float16)
     with qrs.no_grad():
@@ -191,13 +191,13 @@ def test_half_weights_equal_a_float_layer_of_rounded_weights(name: str) -> None:
     x = values(4, 3, 6)
     y, last = quantized(x)
     y_float, last_float = layer(x)
-    assert qrs.equal(y, y_float.detach())
-    for a, b in zip(
-        last if name == "LSTM" else (last,),
-        last_float if name == "LSTM" else (last_float,),
+    pairs = zip(
+        (y, *last) if name == "LSTM" else (y, last),
+        (y_float, *last_float) if name == "LSTM" else (y_float, last_float),
         strict=True,
-    ):
-        assert qrs.equal(a, b.detach())
+    )
+    for a, b in pairs:
+        np.testing.assert_allclose(a.numpy(), b.detach().numpy(), rtol=0, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", [*LAYERS, "LSTMCell", "GRUCell", "RNNCell"])
@@ -246,6 +246,30 @@ def test_bad_inputs_raise(engine: str, name: str) -> None:
     x[1, 1, 1] = float("nan")
     with pytest.raises(NonFiniteError):
         layer(x)
+
+
+@pytest.mark.parametrize("name", ["LSTMCell", "GRUCell", "RNNCell"])
+def test_cells_take_one_sample_no_state_and_refuse_the_rest(engine: str, name: str) -> None:
+    cell = Q.quantize_dynamic(getattr(nn, name)(4, 6))
+    pair = name == "LSTMCell"
+    x, zero = values(3, 4), qrs.zeros(3, 6)
+
+    def first(result: object) -> qrs.Tensor:
+        return result[0] if pair else result
+
+    got = first(cell(x))
+    assert qrs.equal(got, first(cell(x, (zero, zero) if pair else zero)))
+    alone = first(cell(x[0]))
+    assert alone.shape == (6,)
+    assert qrs.equal(alone, first(cell(x[:1]))[0])
+    with pytest.raises(ShapeError, match="5"):
+        cell(qrs.zeros(3, 5))
+    with pytest.raises(ShapeError):
+        cell(x, (zero, zero, zero))
+    with pytest.raises(ShapeError):
+        cell(x, (qrs.zeros(2, 6),) * (1 + pair))
+    with pytest.raises(DtypeError):
+        cell(qrs.zeros(3, 4, dtype=qrs.float64))
 
 
 def test_dropout_acts_between_layers_in_training_only() -> None:

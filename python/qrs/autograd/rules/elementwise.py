@@ -25,6 +25,7 @@ __all__ = [
     "EXPM1",
     "FILL",
     "FLOOR",
+    "FRAC",
     "GELU",
     "LOG",
     "LOG1P",
@@ -142,6 +143,12 @@ def _flat(name: str, function: Any) -> Any:
     return define(name, function, vjp(lambda g, ans, x: np.zeros_like(g)), samples=one())
 
 
+@quiet
+def _frac(x: Any) -> Any:
+    return x - np.trunc(x)
+
+
+FRAC = define("frac", _frac, vjp(lambda g, ans, x: g), samples=one(0.1, 0.9))
 SIGN = _flat("sign", np.sign)
 ROUND = _flat("round", np.rint)
 FLOOR = _flat("floor", np.floor)

@@ -56,11 +56,15 @@ def _samples(low: float = -2.0, high: float = 2.0, **params: Any) -> Samples:
     return make
 
 
+# The ufunc's own reduction takes half the time of `ndarray.sum` on small arrays.
+_add_up: Any = np.add.reduce
+
+
 def _sum(x: Any, *, axis: Any, keepdims: bool) -> Any:
     # Integers are added up in int64; a float16 sum is formed in float32, as PyTorch does.
     if x.dtype.kind in "iub":
         return np.sum(x, axis=axis, keepdims=keepdims, dtype=np.int64)
-    return x.sum(axis=axis, keepdims=keepdims)
+    return _add_up(x, axis=axis, keepdims=keepdims)
 
 
 SUM = define(
@@ -278,8 +282,7 @@ LOGSUMEXP = define(
     lambda x, *, axis, keepdims: logsumexp(floating(x), axis, keepdims),
     vjp(
         lambda g, ans, x, axis, keepdims: (
-            _spread(g, x, axis, keepdims)
-            * np.exp(x - _finite(_spread(ans, x, axis, keepdims)))
+            _spread(g, x, axis, keepdims) * np.exp(x - _finite(_spread(ans, x, axis, keepdims)))
         ),
         *("ans", "x"),
     ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from qrs.errors import ShapeError
-from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor
 
 __all__ = ["channel_shuffle", "cosine_similarity", "pixel_shuffle", "pixel_unshuffle"]
@@ -87,7 +86,6 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return blocks.permute(*order).reshape(*lead, c * r * r, h // r, w // r)
 
 
-@also_quantized
 def channel_shuffle(input: Any, groups: int) -> Any:
     """Interleave groups of channels. Source: Zhang et al. 2017, arXiv:1707.01083.
 

@@ -6,12 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from qrs.errors import ShapeError
 from qrs.nn import init
 from qrs.nn.functional import conv as functions
 from qrs.nn.functional.padding import pad
-from qrs.nn.functional.windows import to_tuple
-from qrs.nn.module import Module
+from qrs.nn.layers.conv_settings import ConvSettings, Ints
 from qrs.nn.parameter import Parameter
 from qrs.tensor import Tensor, empty
 
@@ -24,15 +22,9 @@ __all__ = [
     "ConvTranspose3d",
 ]
 
-Ints = int | Sequence[int]
-_MODES = ("zeros", "reflect", "replicate", "circular")
 
-
-class _ConvNd(Module):
-    """Settings, parameters and printing of all convolutions."""
-
-    rank = 0
-    transposed = False
+class _ConvNd(ConvSettings):
+    """Parameters and printing of float convolutions."""
 
     def __init__(
         self,
@@ -48,87 +40,32 @@ class _ConvNd(Module):
         padding_mode: str,
     ) -> None:
         super().__init__()
-        name, rank = type(self).__name__, self.rank
-        if groups < 1 or in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"{name}: in_channels {in_channels}, out_channels {out_channels} came, expected "
-                f"multiples of groups {groups}"
-            )
-        modes = _MODES[:1] if self.transposed else _MODES
-        if padding_mode not in modes:
-            raise ValueError(
-                f"{name}: padding_mode {padding_mode!r} came, expected one of {', '.join(modes)}"
-            )
-        self.in_channels = in_channels
-        self.out_channels = out_channels
-        self.kernel_size = to_tuple(kernel_size, rank, name, "kernel_size")
-        self.stride = to_tuple(stride, rank, name, "stride")
-        self.padding: tuple[int, ...] | str = (
-            padding if isinstance(padding, str) else to_tuple(padding, rank, name, "padding")
+        self._init_settings(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            padding_mode,
         )
-        self.dilation = to_tuple(dilation, rank, name, "dilation")
-        self.output_padding = to_tuple(output_padding, rank, name, "output_padding")
-        self.groups = groups
-        self.padding_mode = padding_mode
-        if isinstance(padding, str):
-            self._check_named_padding(padding)
-        outer, inner = (
-            (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
-        )
-        self.weight = Parameter(empty(outer, inner // groups, *self.kernel_size))
+        self.weight = Parameter(empty(*self._weight_shape()))
         self.register_parameter("bias", Parameter(empty(out_channels)) if bias else None)
         self.reset_parameters()
-
-    def _check_named_padding(self, padding: str) -> None:
-        name = type(self).__name__
-        if padding not in ("same", "valid") or self.transposed:
-            raise ValueError(
-                f"{name}: padding {padding!r} came, expected numbers"
-                + ("" if self.transposed else ", 'same' or 'valid'")
-            )
-        if padding == "same" and any(s != 1 for s in self.stride):
-            raise ValueError(
-                f"{name}: padding 'same' came with stride {self.stride}, expected stride 1"
-            )
 
     def reset_parameters(self) -> None:
         """Draw weight and bias evenly from (-1/sqrt(fan_in), 1/sqrt(fan_in))."""
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            fan_in = init.fan_in_and_out(self.weight)[0]
+            fan_in = init._calculate_fan_in_and_fan_out(self.weight)[0]
             bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
             init.uniform_(self.bias, -bound, bound)
 
-    def _padding_around(self) -> list[int]:
-        """Return the padding as `pad` takes it: two numbers per axis, the last axis first."""
-        if self.padding == "valid":
-            return [0] * (2 * self.rank)
-        sides = []
-        for axis in reversed(range(self.rank)):
-            if self.padding == "same":
-                total = self.dilation[axis] * (self.kernel_size[axis] - 1)
-                sides += [total // 2, total - total // 2]
-            else:
-                sides += [int(self.padding[axis])] * 2
-        return sides
-
     def extra_repr(self) -> str:
         """List sizes, and what differs from the defaults."""
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}"
-        )
-        for name, default in (("padding", 0), ("dilation", 1), ("output_padding", 0)):
-            value = getattr(self, name)
-            if value != (default,) * self.rank:
-                text += f", {name}={value}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        if self.bias is None:
-            text += ", bias=False"
-        if self.padding_mode != "zeros":
-            text += f", padding_mode={self.padding_mode}"
-        return text
+        return self._describe(self.bias is not None)
 
 
 class _Conv(_ConvNd):
@@ -167,8 +104,7 @@ class _Conv(_ConvNd):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve ``input``, shape (N, C, *S) or (C, *S)."""
-        params = self._parameters
-        return self._conv_forward(input, params["weight"], params["bias"])  # type: ignore[arg-type]
+        return self._conv_forward(input, self.weight, self.bias)
 
 
 class Conv1d(_Conv):
@@ -259,25 +195,6 @@ class _ConvTranspose(_ConvNd):
             bias,
             padding_mode,
         )
-
-    def _output_padding(self, input: Tensor, output_size: Sequence[int] | None) -> tuple[int, ...]:
-        """Return the output padding that gives the wanted spatial size."""
-        if output_size is None:
-            return self.output_padding
-        wanted = tuple(output_size)[-self.rank :]
-        small = tuple(input.shape[-self.rank :])
-        extra = []
-        for axis, (size, n) in enumerate(zip(wanted, small, strict=True)):
-            reach = self.dilation[axis] * (self.kernel_size[axis] - 1) + 1
-            least = (n - 1) * self.stride[axis] - 2 * int(self.padding[axis]) + reach
-            if not least <= size < least + self.stride[axis]:
-                raise ShapeError(
-                    f"{self._get_name()}: output_size {wanted} came for an input of shape "
-                    f"{tuple(input.shape)}, expected {least} to {least + self.stride[axis] - 1} "
-                    f"in spatial axis {axis}"
-                )
-            extra.append(size - least)
-        return tuple(extra)
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """Apply the layer to ``input``, shape (N, C, *S) or (C, *S).

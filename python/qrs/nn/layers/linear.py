@@ -58,8 +58,7 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, shape (*, K); returns shape (*, N)."""
-        params = self._parameters
-        return affine.linear(input, params["weight"], params["bias"])  # type: ignore[arg-type]
+        return affine.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """List sizes and bias."""

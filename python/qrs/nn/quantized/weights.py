@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from qrs._kernels import PackedLinear
 from qrs.dtypes import qint8
 from qrs.errors import DtypeError
 from qrs.qtensor import QTensor, quantize_per_channel, quantize_per_tensor
 from qrs.tensor import Tensor
 
-__all__ = ["quantize_weight"]
+__all__ = ["kernel_params", "pack_linear", "quantize_weight"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) -> QTensor:
@@ -58,3 +61,38 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
         )
     scales = Tensor._wrap(scale._array.astype(np.float64))
     return quantize_per_channel(weight, scales, zero_point, axis, qint8)
+
+
+def kernel_params(weight: QTensor, axis: int = 0) -> tuple[Array, Array | None]:
+    """Scales and zero points of a weight as the kernels take them.
+
+    Parameters
+    ----------
+    weight : QTensor, qint8
+    axis : int
+        The axis of the output channels.
+
+    Returns
+    -------
+    tuple
+        Scales, float32: one, or one for each output channel. Zero points, int32, one for each
+        output channel; None if all are zero.
+    """
+    if weight.qscheme().is_per_channel:
+        scales = weight.q_per_channel_scales()._array
+        zero_points = weight.q_per_channel_zero_points()._array
+    else:
+        scales = np.array([weight.q_scale()])
+        zero_points = np.full(weight.shape[axis], weight.q_zero_point())
+    return (
+        scales.astype(np.float32),
+        zero_points.astype(np.int32) if zero_points.any() else None,
+    )
+
+
+def pack_linear(weight: QTensor, bias: Tensor | None) -> PackedLinear:
+    """A weight, shape (out_features, in_features), and bias as the kernels read them."""
+    scales, zero_points = kernel_params(weight)
+    return PackedLinear(
+        weight.int_repr()._array, scales, zero_points, None if bias is None else bias._array
+    )

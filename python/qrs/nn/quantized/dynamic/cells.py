@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from qrs._kernels import PackedRnn, dynamic_rnn
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.layers import recurrent_cells as floats
 from qrs.nn.quantized.dynamic.base import DynamicWeights
-from qrs.nn.quantized.dynamic.steps import Layer, direction_shapes, pack_layer, quantized
+from qrs.nn.quantized.dynamic.steps import (
+    direction_shapes,
+    pack_network,
+    quantized,
+)
 from qrs.tensor import Tensor
 
 __all__ = ["GRUCell", "LSTMCell", "RNNCell", "RNNCellBase"]
@@ -50,12 +55,42 @@ class RNNCellBase(DynamicWeights, floats.RecurrentCellBase):
         return {}
 
     def _pack(self) -> None:
-        self._packed: Layer = pack_layer(self.mode, self._values, [""])
+        self._packed: PackedRnn = pack_network(self.mode, self._values, [""])
 
-    def _step(self, input: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        first = tuple([state.unsqueeze(0) for state in states])
-        _, last = self._packed(input, first, [len(input)], self.engine)
-        return tuple([state.squeeze(0) for state in last])
+    def forward(self, input: Tensor, hx: Any = None) -> Any:
+        """Compute the next state; arguments and results as of the float cell.
+
+        Parameters
+        ----------
+        input : Tensor, float32, shape (B, I) or (I,)
+        hx : Tensor, or pair (h, c) for an LSTM cell, shapes (B, H) or (H,), optional
+            Zeros by default.
+
+        Returns
+        -------
+        Tensor, or pair of Tensor
+            The new state, or (h, c).
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the arguments do not fit the cell.
+        NonFiniteError
+            If they hold NaN or infinity (qint8 weights only).
+        """
+        states = (hx,) if isinstance(hx, Tensor) else hx
+        plain = isinstance(input, Tensor) and input._array.ndim == 2
+        if not plain or (states is not None and len(states) != self.num_states):
+            # Unbatched input, and what the float cell explains better.
+            return super().forward(input, hx)
+        new = self._step(input, states)
+        return new if len(new) == 2 else new[0]
+
+    def _step(self, input: Tensor, states: tuple[Tensor, ...] | None) -> tuple[Tensor, ...]:
+        # Views of arrays rather than of tensors: a step may be a few microseconds long.
+        first = None if states is None else [state._array[None] for state in states]
+        _, *last = dynamic_rnn(self._packed, input._array[None], None, first, self.engine)
+        return tuple([Tensor._wrap(state[0]) for state in last])
 
 
 class LSTMCell(RNNCellBase):

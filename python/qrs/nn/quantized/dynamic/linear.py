@@ -7,21 +7,17 @@ from typing import Any, Self
 from qrs._kernels import dynamic_linear
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, qint8
-from qrs.errors import ShapeError
 from qrs.nn.layers.linear import Linear as FloatLinear
-from qrs.nn.quantized.dynamic.base import (
-    DynamicWeights,
-    HalfLinear,
-    observed_weight,
-    pack_linear,
-)
+from qrs.nn.quantized.dynamic.base import DynamicWeights, HalfLinear, observed_weight
+from qrs.nn.quantized.packed import WeightAndBias
+from qrs.nn.quantized.weights import pack_linear
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
 __all__ = ["Linear"]
 
 
-class Linear(DynamicWeights):
+class Linear(WeightAndBias, DynamicWeights):
     """A linear layer with quantized weights; its input is quantized at each call.
 
     Parameters
@@ -92,41 +88,6 @@ class Linear(DynamicWeights):
         new.set_weight_bias(weight, mod.bias)
         return new
 
-    def weight(self) -> QTensor | Tensor:
-        """The weight, shape (out_features, in_features): qint8, or float16."""
-        return self._values["weight"]
-
-    def bias(self) -> Tensor | None:
-        """The bias, float32, shape (out_features,), or None."""
-        value = self._values.get("bias")
-        return value if isinstance(value, Tensor) else None
-
-    def set_weight_bias(self, w: QTensor | Tensor, b: Tensor | None) -> None:
-        """Replace both.
-
-        Parameters
-        ----------
-        w : QTensor or Tensor
-            Of the layer's shape and type.
-        b : Tensor or None
-            As the layer was made, with or without bias.
-
-        Raises
-        ------
-        ShapeError, DtypeError
-            If one does not fit.
-        """
-        if (b is None) != ("bias" not in self._values):
-            expected = "a Tensor" if "bias" in self._values else "None"
-            raise ShapeError(
-                f"DynamicQuantizedLinear.set_weight_bias: bias {'None' if b is None else 'Tensor'} "
-                f"came, expected {expected} as the layer was made"
-            )
-        values: dict[str, QTensor | Tensor] = {"weight": w}
-        if b is not None:
-            values["bias"] = Tensor._wrap(b._array.copy())
-        self._set(values)
-
     def _pack(self) -> None:
         weight, bias = self.weight(), self.bias()
         if isinstance(weight, QTensor):
@@ -155,19 +116,15 @@ class Linear(DynamicWeights):
         return Tensor._wrap(dynamic_linear(self._packed, x._array, self.engine))
 
     def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
-        # PyTorch packs weight and bias in one entry, and keeps a scale that has no meaning here.
-        packed = state_dict.pop(f"{prefix}_packed_params._packed_params", None)
-        if packed is None:
-            return
-        for unused in ("scale", "zero_point", "_packed_params.dtype"):
-            state_dict.pop(prefix + unused, None)
-        weight, bias = packed
-        if isinstance(weight, Tensor) and self.dtype is float16:
-            # Half-precision weights are stored as float32.
-            weight = weight.half()
-        state_dict[prefix + "weight"] = weight
-        if bias is not None:
-            state_dict[prefix + "bias"] = bias.detach()
+        if f"{prefix}_packed_params._packed_params" in state_dict:
+            # PyTorch keeps a scale and zero point that have no meaning here.
+            for unused in ("scale", "zero_point"):
+                state_dict.pop(prefix + unused, None)
+        super()._translate(state_dict, prefix)
+        weight = state_dict.get(prefix + "weight")
+        if self.dtype is float16 and isinstance(weight, Tensor):
+            # It stores half-precision weights as float32.
+            state_dict[prefix + "weight"] = weight.half()
 
     def extra_repr(self) -> str:
         """Sizes and type of the weights."""

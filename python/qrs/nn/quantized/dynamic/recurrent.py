@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from qrs._kernels import PackedRnn
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.functional.dropping import dropout
 from qrs.nn.layers import recurrent as floats
 from qrs.nn.quantized.dynamic.base import DynamicWeights
-from qrs.nn.quantized.dynamic.steps import Layer, direction_shapes, pack_layer, quantized
+from qrs.nn.quantized.dynamic.steps import (
+    direction_shapes,
+    pack_network,
+    quantized,
+    run_network,
+)
 from qrs.tensor import Tensor, cat
 
 __all__ = ["GRU", "LSTM", "RNN", "RNNBase"]
@@ -109,24 +115,60 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
         return {"proj_size": mod.proj_size}
 
     def _pack(self) -> None:
-        self._packed: list[Layer] = [
-            pack_layer(self.mode, self._values, self._suffixes(layer))
-            for layer in range(self.num_layers)
+        # Layers with dropout between them run one by one, the others in one call.
+        per_call = 1 if self.dropout else self.num_layers
+        self._packed: list[PackedRnn] = [
+            pack_network(
+                self.mode,
+                self._values,
+                [s for layer in range(start, start + per_call) for s in self._suffixes(layer)],
+                per_call,
+            )
+            for start in range(0, self.num_layers, per_call)
         ]
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the layer over a sequence; arguments and results as of the float layer.
+
+        Parameters
+        ----------
+        input : Tensor or PackedSequence, float32
+            (T, B, I), or (B, T, I) with ``batch_first``, or (T, I) for a single sequence.
+        hx : Tensor or pair of Tensor, optional
+            Initial states (layers * directions, B, state), zeros by default; without B for a
+            single sequence.
+
+        Returns
+        -------
+        tuple
+            The states of the last layer at every step, and the last states of all layers.
+
+        Raises
+        ------
+        ShapeError, DtypeError
+            If the input or the states do not fit the layer.
+        NonFiniteError
+            If the input holds NaN or infinity (qint8 weights only).
+        """
+        states = (hx,) if isinstance(hx, Tensor) else hx
+        plain = isinstance(input, Tensor) and input._array.ndim == 3 and len(self._packed) == 1
+        if not plain or (states is not None and len(states) != len(self._state_sizes())):
+            # Packed and unbatched input, and what the float layer explains better.
+            return super().forward(input, hx)
+        y, *last = run_network(self._packed[0], input, None, states, self.engine, self.batch_first)
+        return y, tuple(last) if self.mode == "LSTM" else last[0]
 
     def _run_layers(
         self, rows: Tensor, states: tuple[Tensor, ...], sizes: list[int]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        count = self.num_directions
+        count = self.num_layers * self.num_directions // len(self._packed)
         last = []
-        for layer, run in enumerate(self._packed):
-            first = tuple([state[layer * count : (layer + 1) * count] for state in states])
-            rows, ends = run(rows, first, sizes, self.engine)
-            last.append(ends)
-            if self.training and self.dropout and layer < self.num_layers - 1:
+        for i, network in enumerate(self._packed):
+            if i and self.training:
                 rows = dropout(rows, self.dropout)
-        if len(last) == 1:
-            return rows, last[0]
+            first = [state[i * count : (i + 1) * count] for state in states]
+            rows, *ends = run_network(network, rows, sizes, first, self.engine)
+            last.append(ends)
         return rows, tuple([cat(parts, 0) for parts in zip(*last, strict=True)])
 
 

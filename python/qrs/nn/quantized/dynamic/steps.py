@@ -1,18 +1,20 @@
-"""One recurrent layer with quantized weights, the part that layers and cells share."""
+"""What recurrent layers and cells with quantized weights share."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from qrs import _kernels
+import numpy as np
+
+from qrs._kernels import PackedRnn, dynamic_rnn
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
-from qrs.nn.functional.recurrent import gru_layer, lstm_layer, rnn_layer
 from qrs.nn.quantized.dynamic.base import channel_params, observed_weight
 from qrs.qtensor import QTensor
-from qrs.tensor import Tensor, cat, stack
+from qrs.tensor import Tensor
 
-__all__ = ["Layer", "direction_shapes", "pack_layer", "quantized"]
+__all__ = ["direction_shapes", "pack_network", "quantized", "run_network"]
 
 _GATES = {"LSTM": 4, "GRU": 3, "RNN_TANH": 1, "RNN_RELU": 1}
 
@@ -48,93 +50,43 @@ def quantized(mod: Any, where: str) -> tuple[Values, Dtype]:
     return values, dtype
 
 
-class Layer:
-    """Runs one layer in both directions: int8 in a kernel, half precision as floats.
+def pack_network(mode: str, values: Values, suffixes: list[str], layers: int = 1) -> PackedRnn:
+    """The weights of consecutive layers as the kernels read them.
 
     Parameters
     ----------
     mode : {"LSTM", "GRU", "RNN_TANH", "RNN_RELU"}
-    directions : list of dict
-        One for each direction: weight_ih, weight_hh, and what there is of bias_ih, bias_hh,
-        weight_hr.
+    values : dict
+        Weights and biases by name.
+    suffixes : list of str
+        What the names end in, for each direction of the first layer, then of the next one.
+    layers : int
+        Number of layers.
     """
-
-    def __init__(self, mode: str, directions: list[Values]) -> None:
-        self._mode = mode
-        self._kernel: _kernels.PackedRnn | None = None
-        if isinstance(directions[0]["weight_ih"], QTensor):
-            packed = [{k: kernel_argument(v) for k, v in d.items()} for d in directions]
-            self._kernel = _kernels.PackedRnn(mode, packed)
-        else:
-            names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-            self._weights = [
-                [d[name].float() if name in d else None for name in names] for d in directions
-            ]
-
-    def __call__(
-        self, rows: Tensor, states: tuple[Tensor, ...], sizes: list[int], engine: str
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run the layer.
-
-        Parameters
-        ----------
-        rows : Tensor, shape (sum(sizes), input)
-            Rows of a packed sequence.
-        states : tuple of Tensor, shapes (directions, B, state)
-        sizes : list of int
-            Sequences that run in each step.
-        engine : str
-
-        Returns
-        -------
-        tuple
-            Rows of the new states, both directions beside each other; and the last states.
-        """
-        if self._kernel is not None:
-            arrays = [state._array for state in states]
-            out, *last = _kernels.dynamic_rnn(self._kernel, rows._array, sizes, arrays, engine)
-            return Tensor._wrap(out), tuple([Tensor._wrap(state) for state in last])
-        outputs, ends = [], []
-        for reverse, weights in enumerate(self._weights):
-            first = [state[reverse] for state in states]
-            out, *final = self._run_half(rows, first, weights, sizes, bool(reverse))
-            outputs.append(out)
-            ends.append(final)
-        joined: Tensor = outputs[0] if len(outputs) == 1 else cat(outputs, 1)
-        return joined, tuple(stack(parts, 0) for parts in zip(*ends, strict=True))
-
-    def _run_half(
-        self,
-        rows: Tensor,
-        states: list[Tensor],
-        weights: list[Any],
-        sizes: list[int],
-        reverse: bool,
-    ) -> tuple[Tensor, ...]:
-        w_ih, w_hh, b_ih, b_hh, w_hr = weights
-        h = states[0]
-        if self._mode == "LSTM":
-            return lstm_layer(rows, h, states[1], w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse)
-        if self._mode == "GRU":
-            return gru_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse)
-        kind = "relu" if self._mode == "RNN_RELU" else "tanh"
-        return rnn_layer(rows, h, w_ih, w_hh, b_ih, b_hh, sizes, reverse, kind)
+    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
+    directions = [
+        {name: _argument(values[name + suffix]) for name in names if name + suffix in values}
+        for suffix in suffixes
+    ]
+    return PackedRnn(mode, layers, directions)
 
 
-def kernel_argument(value: QTensor | Tensor) -> Any:
-    """A weight as (integers, scales, zero points), a bias as an array."""
+def _argument(value: QTensor | Tensor) -> Any:
+    """A weight as (integers, scales, zero points), or as floats as a bias is."""
     if isinstance(value, QTensor):
         return (value.int_repr()._array, *channel_params(value))
-    return value._array
+    return value._array.astype(np.float32)
 
 
-def pack_layer(mode: str, values: Values, suffixes: list[str]) -> Layer:
-    """The layer whose weights have names that end in one suffix for each direction."""
-    names = ("weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_hr")
-    return Layer(
-        mode,
-        [
-            {name: values[name + suffix] for name in names if name + suffix in values}
-            for suffix in suffixes
-        ],
-    )
+def run_network(
+    network: PackedRnn,
+    x: Tensor,
+    sizes: list[int] | None,
+    states: Sequence[Tensor] | None,
+    engine: str,
+    batch_first: bool = False,
+) -> tuple[Tensor, ...]:
+    """Outputs and last states; see `dynamic_rnn`."""
+    first = None if states is None else [state._array for state in states]
+    results = dynamic_rnn(network, x._array, sizes, first, engine, batch_first)
+    return tuple([Tensor._wrap(result) for result in results])

@@ -1,0 +1,94 @@
+"""Taking turns: every round runs each contender once, in shuffled order.
+
+Neighbours and clocks change the speed of a machine from second to second. Contenders of one round
+see the same machine, so the ratio inside a round says more than two times from different minutes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+# A sample takes at least this long, so that the clock's own cost (30 ns) does not count.
+SAMPLE = 200e-6
+# With several threads: the time after which the threads of the contender before have gone to
+# sleep. Until then they spin on the cores that the next one needs.
+PAUSE = 3e-3
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Times:
+    """Seconds of one call, a number for each round."""
+
+    seconds: np.ndarray[Any, Any]
+
+    @property
+    def best(self) -> float:
+        """The shortest."""
+        return float(self.seconds.min())
+
+    @property
+    def median(self) -> float:
+        """The middle one."""
+        return float(np.median(self.seconds))
+
+    def over(self, other: Times) -> tuple[float, float, float]:
+        """How many times longer than another: median of the ratios, and its 95 % interval.
+
+        The interval is that of resampled rounds (bootstrap).
+        """
+        ratios = self.seconds / other.seconds
+        picks = np.random.default_rng(0).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+        low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
+        return float(np.median(ratios)), float(low), float(high)
+
+
+def take_turns(
+    calls: dict[str, Callable[[], Any]], rounds: int, threads: int, seed: int = 0
+) -> dict[str, Times]:
+    """Time each call once a round.
+
+    Parameters
+    ----------
+    calls : dict of str to callable
+    rounds : int
+    threads : int
+        How many each call uses.
+    seed : int
+        Of the order of the turns.
+
+    Returns
+    -------
+    dict of str to Times
+    """
+    counts = {name: _calls_per_sample(call) for name, call in calls.items()}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
+    names, random = list(calls), np.random.default_rng(seed)
+    for _ in range(rounds):
+        for i in random.permutation(len(names)):
+            name = names[i]
+            if threads > 1:
+                time.sleep(PAUSE)
+            # Wakes its threads and brings its weights into the cache.
+            calls[name]()
+            samples[name].append(_sample(calls[name], counts[name]))
+    return {name: Times(np.array(seconds)) for name, seconds in samples.items()}
+
+
+def _sample(call: Callable[[], Any], count: int) -> float:
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
+
+
+def _calls_per_sample(call: Callable[[], Any]) -> int:
+    call()
+    fastest = min(_sample(call, 1) for _ in range(5))
+    return max(1, math.ceil(SAMPLE / fastest))

@@ -1,0 +1,253 @@
+//! Speed of the kernels on one thread, for watching it over time: `cargo bench --bench kernels`.
+//!
+//! Throughput is in values for `quantize` and in multiply-adds for the rest, so that 1 Gelem/s is
+//! 1 GMAC/s, the unit of `limits.rs` and `peers.py`. Contenders run one after the other here; a claim
+//! that one is faster than another needs `peers.py`, which takes turns. `QRS_ISA` picks the level.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
+
+use qrs::gemm::{Dense, Epilogue, gemm};
+use qrs::isa::{Isa, Kernel, LANES, Level, level};
+use qrs::linear::{Dynamic, Linear};
+use qrs::pack::PackedWeights;
+use qrs::parallel::set_num_threads;
+use qrs::qparams::{Engine, QParams, QUINT8, Rounding};
+use qrs::quantize::{Axis, dequantize, extent, quantize};
+use qrs::rnn::{
+    Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Shape, State, Steps, Weights,
+};
+use qrs::scratch;
+
+fn main() {
+    set_num_threads(1).expect("one thread is always possible");
+    let level = level().unwrap_or_else(|error| {
+        eprintln!("{error}");
+        std::process::exit(2);
+    });
+    println!("level: {}", level.name());
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(50)
+        .noise_threshold(0.03)
+        .configure_from_args();
+    quantizing(&mut criterion, level);
+    products(&mut criterion, level);
+    dynamic_linear(&mut criterion, level);
+    recurrent(&mut criterion, level);
+    criterion.final_summary();
+}
+
+fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
+    let mut group = criterion.benchmark_group(name);
+    // As many calls in every sample: samples that grow would not fit the time of slow calls.
+    group.sampling_mode(SamplingMode::Flat);
+    group
+}
+
+/// Numbers that look random: a fixed seed, so that every run measures the same data.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    fn floats(&mut self, n: usize) -> Vec<f32> {
+        (0..n).map(|_| (self.next() % 4096) as f32 / 1024.0 - 2.0).collect()
+    }
+
+    fn weights(&mut self, n: usize) -> Vec<i8> {
+        (0..n).map(|_| (self.next() % 255) as i8).map(|w| w.max(-127)).collect()
+    }
+
+    fn bytes(&mut self, n: usize, limit: u64) -> Vec<u8> {
+        (0..n).map(|_| (self.next() % (limit + 1)) as u8).collect()
+    }
+}
+
+/// Measuring, quantizing and dequantizing activations: what surrounds every dynamic product. A change
+/// here shows up in linear layers with few outputs and in nothing else.
+fn quantizing(criterion: &mut Criterion, level: Level) {
+    let mut group = group(criterion, "quantize");
+    let params = QParams { scale: 0.02, zero_point: 100 };
+    for n in [4096, 1 << 20] {
+        let x = Numbers(1).floats(n);
+        let mut bytes = vec![0_u8; n];
+        let mut back = vec![0.0; n];
+        group.throughput(Throughput::Elements(n as u64));
+        group.bench_function(format!("measure/{n}"), |bencher| {
+            bencher.iter(|| extent(level, "bench", black_box(&x), n));
+        });
+        group.bench_function(format!("quantize/{n}"), |bencher| {
+            let by = [params.quantizer(QUINT8, Rounding::ThenAdd)];
+            bencher.iter(|| quantize(level, black_box(&x), Axis::none(n), &by, &mut bytes));
+        });
+        group.bench_function(format!("dequantize/{n}"), |bencher| {
+            let by = [params.dequantizer()];
+            bencher.iter(|| dequantize(level, black_box(&bytes), Axis::none(n), &by, &mut back));
+        });
+    }
+    group.finish();
+}
+
+/// The integer product alone, sums thrown away: GEMM with many rows (a roof of multiply-adds), GEMV
+/// with one (a roof of weight bytes). `seven` is the product for activations of at most 127, which
+/// some levels do faster. A change here reaches every quantized layer.
+fn products(criterion: &mut Criterion, level: Level) {
+    let gemms: [[usize; 3]; 5] =
+        [[252, 64, 64], [128, 768, 768], [128, 768, 3072], [128, 3072, 768], [512, 512, 512]];
+    let gemvs: [[usize; 3]; 5] =
+        [[1, 256, 1024], [1, 512, 512], [1, 768, 768], [1, 768, 3072], [1, 4096, 4096]];
+    for (name, shapes) in [("gemm", gemms), ("gemv", gemvs)] {
+        let mut group = group(criterion, name);
+        for [m, k, n] in shapes {
+            let weights = Numbers(2).weights(n * k);
+            let weights = PackedWeights::new(&weights, n, 1, k).expect("the sizes agree");
+            group.throughput(Throughput::Elements((m * n * k) as u64));
+            for (range, limit) in [("full", 255), ("seven", 127)] {
+                let x = Numbers(3).bytes(m * k, limit);
+                group.bench_function(format!("{range}/{m}x{k}x{n}"), |bencher| {
+                    bencher.iter(|| {
+                        let kernel = Product { x: black_box(&x), m, weights: &weights };
+                        if limit == 127 { level.run_seven_bit(kernel) } else { level.run(kernel) }
+                    });
+                });
+            }
+        }
+        group.finish();
+    }
+}
+
+struct Product<'a> {
+    x: &'a [u8],
+    m: usize,
+    weights: &'a PackedWeights,
+}
+
+impl Kernel for Product<'_> {
+    type Output = i32;
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) -> i32 {
+        let Self { x, m, weights } = self;
+        let rows = Dense { data: x, k: weights.c() };
+        let mut scratch = scratch::borrow();
+        let mut last = Last(0);
+        let panels = 0..weights.panels();
+        gemm(isa, &rows, 0..m, weights, panels, I::staging(&mut scratch), &mut last);
+        last.0
+    }
+}
+
+/// Keeps one sum, so that none can be left out.
+struct Last(i32);
+
+impl Epilogue for Last {
+    #[inline(always)]
+    fn finish<I: Isa>(&mut self, _: I, _: usize, _: usize, sums: &[[i32; LANES]]) {
+        self.0 ^= sums[0][0];
+    }
+}
+
+/// The whole layer, floats to floats: measure, quantize, multiply, scale back. The distance from
+/// `gemv` and `gemm` of the same shape is what a dynamic layer pays for its floats.
+fn dynamic_linear(criterion: &mut Criterion, level: Level) {
+    let mut group = group(criterion, "dynamic linear");
+    let shapes: [[usize; 3]; 6] = [
+        [1, 256, 1024],
+        [1, 512, 512],
+        [1, 768, 3072],
+        [8, 768, 3072],
+        [32, 768, 768],
+        [128, 768, 768],
+    ];
+    for [m, k, n] in shapes {
+        let mut numbers = Numbers(4);
+        let weights = numbers.weights(n * k);
+        let (scales, bias) = (vec![0.001; n], numbers.floats(n));
+        let layer = Linear::new(&weights, (n, k), &scales, None, Some(&bias));
+        let layer = layer.expect("the sizes agree");
+        let x = numbers.floats(m * k);
+        let mut y = vec![0.0; m * n];
+        group.throughput(Throughput::Elements((m * n * k) as u64));
+        for engine in [Engine::Qrs, Engine::Fbgemm] {
+            let how = Dynamic { engine, reduce_range: true, relu: false };
+            group.bench_function(format!("{}/{m}x{k}x{n}", engine.name()), |bencher| {
+                bencher.iter(|| layer.dynamic(level, how, m, black_box(&x), &mut y));
+            });
+        }
+    }
+    group.finish();
+}
+
+/// A layer of 20 steps, as many inputs as hidden units. With one sample a step is a matrix times a
+/// vector and its nonlinearities, so a change is one of weight bandwidth or of `cells.rs`; with eight
+/// it is one of the product. `float` is the same layer with float weights: what int8 has to beat.
+fn recurrent(criterion: &mut Criterion, level: Level) {
+    const STEPS: usize = 20;
+    let mut group = group(criterion, "lstm");
+    for (batch, size) in [(1, 256), (1, 512), (1, 1024), (8, 512)] {
+        let shape = Shape {
+            kind: Kind::Lstm,
+            input: size,
+            hidden: size,
+            projection: None,
+            layers: 1,
+            bidirectional: false,
+        };
+        let n = 4 * size;
+        let mut numbers = Numbers(5);
+        let (ints, bias) = (numbers.weights(n * size), numbers.floats(n));
+        let scales = vec![0.001; n];
+        let floats: Vec<_> = ints.iter().map(|&w| f32::from(w) * 0.001).collect();
+        let int8 =
+            Int8Weights { values: &ints, scales: &scales, zero_points: &[], bias: Some(&bias) };
+        let float = FloatWeights { values: &floats, bias: Some(&bias) };
+        let int8 = Rnn::<Int8>::new(shape, &[Weights { ih: int8, hh: int8, hr: None }]);
+        let float = Rnn::<Float>::new(shape, &[Weights { ih: float, hh: float, hr: None }]);
+        let (int8, float) = (int8.expect("the sizes agree"), float.expect("the sizes agree"));
+        let x = numbers.floats(STEPS * batch * size);
+        let mut run = Run::new(level, STEPS, batch, size);
+        let products = 2 * n * size * batch * STEPS;
+        group.throughput(Throughput::Elements(products as u64));
+        for engine in [Engine::Qrs, Engine::Fbgemm] {
+            group.bench_function(format!("{}/{batch}x{size}", engine.name()), |bencher| {
+                bencher.iter(|| run.forward(&int8, engine, black_box(&x)));
+            });
+        }
+        group.bench_function(format!("float/{batch}x{size}"), |bencher| {
+            bencher.iter(|| run.forward(&float, Engine::Qrs, black_box(&x)));
+        });
+    }
+    group.finish();
+}
+
+/// Room for the results of a layer.
+struct Run {
+    level: Level,
+    steps: usize,
+    batch: usize,
+    y: Vec<f32>,
+    h: Vec<f32>,
+    c: Vec<f32>,
+}
+
+impl Run {
+    fn new(level: Level, steps: usize, batch: usize, size: usize) -> Self {
+        let state = vec![0.0; batch * size];
+        Self { level, steps, batch, y: vec![0.0; steps * batch * size], h: state.clone(), c: state }
+    }
+
+    fn forward<M: Matrix>(&mut self, layer: &Rnn<M>, engine: Engine, x: &[f32]) {
+        let steps = Steps::TimeMajor { steps: self.steps, batch: self.batch };
+        let out = Output { y: &mut self.y, h: &mut self.h, c: &mut self.c };
+        layer.forward(self.level, engine, steps, x, State::default(), out).expect("finite input");
+    }
+}

@@ -1,0 +1,200 @@
+"""Modules whose output is quantized: its scale, zero point and type, and the check of inputs."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, NoReturn
+
+import numpy as np
+
+from qrs.dtypes import dtype as Dtype
+from qrs.dtypes import qint8, quint8
+from qrs.errors import DtypeError, QrsError
+from qrs.nn.module import Module
+from qrs.qtensor import PerTensor, QTensor
+from qrs.qtensor.qparams import per_tensor
+from qrs.tensor import Tensor
+
+__all__ = ["QuantizedOutput", "observed_output", "refuse_input"]
+
+
+def refuse_input(where: str, value: object, expected: Dtype | None = None) -> NoReturn:
+    """Raise for an input that is no quantized tensor with one scale, and say what to do.
+
+    Raises
+    ------
+    DtypeError
+        Always.
+    """
+    if isinstance(value, Tensor):
+        raise DtypeError(
+            f"{where}: a float tensor ({value.dtype!r}) came, expected a quantized one; insert a "
+            "QuantStub before this module, prepare and convert again, or quantize the tensor with "
+            "qrs.quantize_per_tensor"
+        )
+    if not isinstance(value, QTensor):
+        raise DtypeError(
+            f"{where}: a {type(value).__name__} came, expected a quantized tensor; make one with "
+            "qrs.quantize_per_tensor"
+        )
+    if value.qscheme().is_per_channel:
+        raise DtypeError(
+            f"{where}: a tensor with a scale for each channel came, expected one scale; quantize "
+            "it with qrs.quantize_per_tensor"
+        )
+    if expected is None:
+        raise DtypeError(f"{where}: {value.dtype!r} came, expected qrs.quint8 or qrs.qint8")
+    raise DtypeError(
+        f"{where}: {value.dtype!r} came, expected {expected!r}, the type of the output; calibrate "
+        "all activations with one type"
+    )
+
+
+def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:
+    """Scale, zero point and type that a module's observer found for its output.
+
+    Raises
+    ------
+    QrsError
+        If the module has no observer.
+    NotCalibratedError
+        If it has seen no data.
+    DtypeError
+        If it is not for a quantized tensor with one scale.
+    """
+    observer = getattr(mod, "activation_post_process", None)
+    if observer is None or not hasattr(observer, "calculate_qparams"):
+        raise QrsError(
+            f"{where}: a {type(mod).__name__} without an observer came, expected a prepared module; "
+            "call prepare and run calibration data before convert"
+        )
+    if observer.dtype not in (quint8, qint8):
+        raise DtypeError(
+            f"{where}: the activation observer {type(observer).__name__} has dtype "
+            f"{observer.dtype!r}, expected qrs.quint8 or qrs.qint8; use a static qconfig such as "
+            "get_default_qconfig()"
+        )
+    scale, zero_point = observer.calculate_qparams()
+    if scale.numel() != 1:
+        raise DtypeError(
+            f"{where}: the activation observer {type(observer).__name__} gives {scale.numel()} "
+            "scales, expected one; use a per-tensor observer for activations"
+        )
+    return float(scale.item()), int(zero_point.item()), observer.dtype
+
+
+class QuantizedOutput(Module):
+    """A module with a quantized output.
+
+    Attributes
+    ----------
+    scale : float
+        Real units per step of the output. May be assigned.
+    zero_point : int
+        The integer that stands for 0 in the output. May be assigned.
+    output_dtype : dtype
+        Type of the output, and of quantized inputs: ``quint8`` or ``qint8``.
+    """
+
+    # Whether the output is cut at 0 from below.
+    relu = False
+
+    def __init__(
+        self, scale: Any = 1.0, zero_point: Any = 0, output_dtype: Dtype = quint8
+    ) -> None:
+        super().__init__()
+        self._set_output(scale, zero_point, output_dtype)
+
+    def _set_output(self, scale: Any, zero_point: Any, output_dtype: Dtype) -> None:
+        if output_dtype not in (quint8, qint8):
+            raise DtypeError(
+                f"{self._get_name()}: output dtype {output_dtype!r} came, expected qrs.quint8 or "
+                "qrs.qint8"
+            )
+        self.output_dtype = output_dtype
+        self._put(per_tensor(scale, zero_point, output_dtype, self._get_name()))
+
+    def _put(self, output: PerTensor) -> None:
+        """Keep the parameters in the forms in which `forward` wants them."""
+        self._output = output
+        self._pair = (output.scale, output.zero_point)
+        low, high = self.output_dtype.qmin, self.output_dtype.qmax
+        self._span = (output.zero_point if self.relu else low, high)
+
+    @property
+    def scale(self) -> float:
+        """Real units per step of the output."""
+        return self._output.scale
+
+    @scale.setter
+    def scale(self, value: Any) -> None:
+        self._set_output(value, self._output.zero_point, self.output_dtype)
+
+    @property
+    def zero_point(self) -> int:
+        """The integer that stands for 0 in the output."""
+        return self._output.zero_point
+
+    @zero_point.setter
+    def zero_point(self, value: Any) -> None:
+        self._set_output(self._output.scale, value, self.output_dtype)
+
+    def _checked(self, input: Any) -> QTensor:
+        """The input, if it is a quantized tensor of the right type with one scale."""
+        if (
+            type(input) is QTensor
+            and input._dtype is self.output_dtype
+            and type(input._qparams) is PerTensor
+        ):
+            return input
+        refuse_input(self._get_name(), input, self.output_dtype)
+
+    # ---- state -----------------------------------------------------------------------------
+
+    def _save_to_state_dict(
+        self, destination: OrderedDict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination[prefix + "scale"] = Tensor._wrap(np.array(self.scale, np.float32))
+        destination[prefix + "zero_point"] = Tensor._wrap(np.array(self.zero_point, np.int64))
+        destination[prefix + "output_dtype"] = self.output_dtype
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        # PyTorch's files name no type: its activations are quint8.
+        found = {"output_dtype": state_dict.pop(prefix + "output_dtype", self.output_dtype)}
+        for name in ("scale", "zero_point"):
+            key = prefix + name
+            if key not in state_dict:
+                missing_keys.append(key)
+                found[name] = getattr(self, name)
+            else:
+                found[name] = state_dict.pop(key)
+        try:
+            self._set_output(**found)
+        except (DtypeError, ValueError) as error:
+            error_msgs.append(f"{prefix}scale, {prefix}zero_point: {error}")
+        super()._load_from_state_dict(
+            state_dict,
+            prefix,
+            local_metadata,
+            strict,
+            missing_keys,
+            unexpected_keys,
+            error_msgs,
+        )
+
+    def _get_name(self) -> str:
+        return f"Quantized{type(self).__name__}"
+
+    def extra_repr(self) -> str:
+        """The parameters of the output."""
+        return f"scale={self.scale}, zero_point={self.zero_point}"

@@ -1,0 +1,98 @@
+"""What quantized convolutions and linear layers share: making them from float and calling them."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from qrs.backends import quantized
+from qrs.dtypes import qint8
+from qrs.nn.layers.container import Sequential
+from qrs.nn.module import Module
+from qrs.nn.quantized.output import QuantizedOutput, observed_output
+from qrs.nn.quantized.packed import WeightAndBias
+from qrs.nn.quantized.weights import quantize_weight
+from qrs.qtensor import QTensor
+from qrs.tensor import Tensor
+
+__all__ = ["StaticLayer", "float_parts"]
+
+
+def float_parts(inner: Any) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a float layer, or of one in quantization-aware training.
+
+    A layer that holds a batch normalisation has a method ``folded``, which gives both with the
+    normalisation folded in.
+    """
+    if hasattr(inner, "folded"):
+        weight, bias = inner.folded()
+        return weight, bias
+    return inner.weight, inner.bias
+
+
+class StaticLayer(WeightAndBias, QuantizedOutput):
+    """A layer with int8 weights from quantized inputs to quantized outputs.
+
+    Attributes
+    ----------
+    engine : str
+        The numeric profile, that of `qrs.backends.quantized.engine` when the layer was made.
+    """
+
+    # The float class that this is made from.
+    float_class: ClassVar[type[Module]]
+    # The axis of the weight that counts the output channels.
+    channel_axis = 0
+
+    def _init_weights(self, weight: tuple[int, ...], channels: int, bias: bool) -> None:
+        """Start with zeros, under the profile in force."""
+        self.engine = quantized.engine
+        self._values = {"weight": QTensor.zeros(weight, 1.0, 0, qint8)}
+        if bias:
+            self._values["bias"] = Tensor._wrap(np.zeros(channels, np.float32))
+        self._pack()
+
+    @classmethod
+    def _like(cls, inner: Any) -> Self:
+        """A new layer with the settings of a float one."""
+        raise NotImplementedError(f"{cls.__name__}: no _like method, expected one")
+
+    @classmethod
+    def from_float(cls, mod: Any) -> Self:
+        """Quantize a prepared layer: float, fused, or from quantization-aware training.
+
+        Parameters
+        ----------
+        mod : Module
+            With a ``qconfig`` and an observer ``activation_post_process`` that has seen data. Where
+            it has a ``weight_fake_quant`` that observes the weight, else ``qconfig.weight()`` does.
+
+        Raises
+        ------
+        TypeError
+            If it is of another type.
+        QrsError, NotCalibratedError
+            If it was not prepared, or its observer has seen no data.
+        DtypeError
+            If the observers are not for 8 bits.
+        """
+        where = f"Quantized{cls.__name__}.from_float"
+        inner = mod[0] if isinstance(mod, Sequential) else mod
+        if type(inner) is not cls.float_class and not hasattr(inner, "weight_fake_quant"):
+            raise TypeError(
+                f"{where}: a {type(inner).__name__} came, expected a {cls.float_class.__name__}"
+            )
+        output = observed_output(mod, where)
+        weight, bias = float_parts(inner)
+        observer = getattr(inner, "weight_fake_quant", None) or mod.qconfig.weight()
+        new = cls._like(inner)
+        new._set_output(*output)
+        if bias is None:
+            new._values.pop("bias", None)
+        else:
+            # Folding gives a bias to a layer that was made without one.
+            new._values["bias"] = bias.detach()
+        weight = quantize_weight(weight, observer, where, cls.channel_axis)
+        new.set_weight_bias(weight, bias)
+        return new

@@ -1,0 +1,75 @@
+"""Convolution layers: printing, sizes, and what misfits say."""
+
+import pytest
+
+import qrs
+from qrs import nn
+
+
+def test_repr_lists_what_differs_from_the_defaults():
+    assert repr(nn.Conv2d(1, 2, 3)) == "Conv2d(1, 2, kernel_size=(3, 3), stride=(1, 1))"
+    layer = nn.Conv1d(2, 2, 3, 2, 1, 2, 2, bias=False, padding_mode="circular")
+    assert repr(layer) == (
+        "Conv1d(2, 2, kernel_size=(3,), stride=(2,), padding=(1,), dilation=(2,), groups=2, "
+        "bias=False, padding_mode=circular)"
+    )
+    layer = nn.ConvTranspose1d(1, 1, 3, stride=2, output_padding=1)
+    assert repr(layer).endswith("stride=(2,), output_padding=(1,))")
+
+
+def test_output_size_chooses_the_output_padding():
+    layer = nn.ConvTranspose2d(1, 1, 3, stride=2)
+    assert layer(qrs.zeros(1, 1, 4, 4), output_size=(10, 9)).shape == (1, 1, 10, 9)
+    with pytest.raises(qrs.ShapeError, match="expected 9 to 10 in spatial axis 0"):
+        layer(qrs.zeros(1, 1, 4, 4), output_size=(12, 9))
+
+
+def test_float64_and_unbatched_inputs_are_computed():
+    layer = nn.Conv2d(2, 3, 3).double()
+    assert layer(qrs.zeros(2, 5, 5, dtype=qrs.float64)).dtype is qrs.float64
+    assert layer(qrs.zeros(2, 5, 5, dtype=qrs.float64)).shape == (3, 3, 3)
+
+
+def test_empty_batch_gives_an_empty_output():
+    for layer in (nn.Conv2d(2, 3, 3), nn.Conv2d(2, 2, 3, groups=2)):
+        assert layer(qrs.zeros(0, 2, 5, 5)).shape == (0, layer.out_channels, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(1, 2, 5, 5)), "expected 3 input channels"),
+        (lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(5, 5)), r"expected \(N, C, H, W\) or \(C, H, W\)"),
+        (lambda: nn.Conv1d(3, 4, 3)(qrs.zeros(1, 3, 5, 5)), r"expected \(N, C, W\) or \(C, W\)"),
+        (lambda: nn.Conv2d(3, 4, 7)(qrs.zeros(1, 3, 5, 9)), "at least the kernel's reach of 7"),
+        (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "kernel_size .* expected one integer or 2"),
+        (
+            lambda: nn.ConvTranspose2d(3, 4, 3, output_padding=1)(qrs.zeros(1, 3, 5, 5)),
+            "less than stride",
+        ),
+        (lambda: nn.ConvTranspose1d(1, 1, 1, padding=3)(qrs.zeros(1, 1, 2)), "less padding"),
+    ],
+)
+def test_shapes_that_do_not_fit_are_explained(call, words):
+    with pytest.raises(qrs.ShapeError, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: nn.Conv2d(3, 4, 3, groups=2),
+        lambda: nn.Conv2d(3, 4, 3, padding="full"),
+        lambda: nn.Conv2d(3, 4, 3, padding="same", stride=2),
+        lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),
+        lambda: nn.ConvTranspose2d(3, 4, 3, padding_mode="reflect"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(make):
+    with pytest.raises(ValueError, match="came"):
+        make()
+
+
+def test_dtypes_must_agree():
+    with pytest.raises(qrs.DtypeError, match="input float64, weight float32"):
+        nn.Conv2d(1, 1, 1)(qrs.zeros(1, 1, 2, 2, dtype=qrs.float64))
