@@ -49,8 +49,8 @@ $(VENV)/tested: $(TESTED)
 	$(MAKE) test
 
 .PHONY: check
-check: build lint $(VENV)/tested ## lint, and test unless these sources have passed
-	cargo bench --locked --quiet --no-run
+check: build lint $(VENV)/tested ## lint, run each benchmark once, and test unless these sources have passed
+	cargo test --locked --quiet --bench kernels
 
 .PHONY: lint
 lint: build ## format, lints, types, layers, stubs and documentation

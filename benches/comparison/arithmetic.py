@@ -13,6 +13,7 @@ def exact_linear(
     bias: Array,
     top: int,
     by_row: bool,
+    fused: bool = False,
 ) -> Array:
     """`x @ weight.T + bias` with x quantized to 0..top and the products summed in 64 bits.
 
@@ -26,6 +27,8 @@ def exact_linear(
         Largest stored activation.
     by_row : bool
         Whether each row of x has a scale of its own.
+    fused : bool
+        Whether the zero point is added before rounding, in one fused operation.
     """
     axis = 1 if by_row else None
     low = np.minimum(x.min(axis=axis, keepdims=True), 0).astype(np.float64)
@@ -34,7 +37,12 @@ def exact_linear(
     zero = np.round(-low / scale)
     scale = scale.astype(np.float32)
     inverse = np.float32(1) / scale
-    stored = np.clip(np.rint(x * inverse) + zero, 0, top).astype(np.int64)
+    if fused:
+        # The product of two floats is exact in double precision.
+        shifted = np.rint((x.astype(np.float64) * inverse + zero).astype(np.float32))
+    else:
+        shifted = np.rint(x * inverse) + zero
+    stored = np.clip(shifted, 0, top).astype(np.int64)
     values, scales = weight
     sums = (stored - zero.astype(np.int64)) @ values.T.astype(np.int64)
     return sums * (scale.astype(np.float64) * scales) + bias

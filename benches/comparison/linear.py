@@ -56,10 +56,11 @@ def _qrs(x: Array, weight: Array, bias: Array) -> list[Contender]:
         qrs.backends.quantized.engine = engine
         small = qrs.quantization.quantize_dynamic(layer)
         qrs.backends.quantized.engine = "qrs"
-        exact = exact_linear(x, _qrs_weight(small), bias, top, by_row=engine == "qrs")
-        name = "qrs" if engine == "qrs" else f"qrs, profile {engine}"
+        own = engine == "qrs"
+        exact = exact_linear(x, _qrs_weight(small), bias, top, by_row=own, fused=not own)
+        name = "qrs" if own else f"qrs, profile {engine}"
         made.append(Contender(name, partial(small, wrapped), _numpy, "qrs", exact))
-        if engine == "qrs":
+        if own:
             call = partial(_through_numpy, small, x)
             made.append(Contender("qrs, NumPy in and out", call, np.asarray, "qrs", exact))
     return made

@@ -71,6 +71,15 @@ class PackedLinear:
         relu: bool = False,
         /,
     ) -> NDArray[np.float32]: ...
+    def quantized(
+        self,
+        x: NDArray[Any],
+        input: tuple[float, int],
+        output: tuple[float, int],
+        span: tuple[int, int],
+        engine: str,
+        /,
+    ) -> NDArray[Any]: ...
 
 @final
 class PackedRnn:

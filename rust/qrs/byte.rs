@@ -13,10 +13,12 @@ pub trait Byte: Stored + Ord {
     fn widen<I: Isa>(isa: I, q: &[Self; LANES]) -> I::I;
     /// 16 integers, each clamped to the span.
     fn narrow<I: Isa>(isa: I, v: I::I) -> [Self; LANES];
+    /// The larger ones of two times 16.
+    fn larger<I: Isa>(isa: I, a: &[Self; LANES], b: &[Self; LANES]) -> [Self; LANES];
 }
 
 macro_rules! byte {
-    ($t:ty, $from:ident, $to:ident) => {
+    ($t:ty, $from:ident, $to:ident, $max:ident) => {
         impl Byte for $t {
             #[inline(always)]
             fn int(self) -> i32 {
@@ -34,8 +36,12 @@ macro_rules! byte {
             fn narrow<I: Isa>(isa: I, v: I::I) -> [Self; LANES] {
                 isa.$to(v)
             }
+            #[inline(always)]
+            fn larger<I: Isa>(isa: I, a: &[Self; LANES], b: &[Self; LANES]) -> [Self; LANES] {
+                isa.$max(a, b)
+            }
         }
     };
 }
-byte!(u8, i_from_u8, i_to_u8);
-byte!(i8, i_from_i8, i_to_i8);
+byte!(u8, i_from_u8, i_to_u8, u8_max);
+byte!(i8, i_from_i8, i_to_i8, i8_max);

@@ -12,6 +12,7 @@ pub mod norm;
 pub mod pack;
 pub mod parallel;
 pub mod pointwise;
+pub mod pool;
 pub mod qparams;
 pub mod quantize;
 #[doc(hidden)]

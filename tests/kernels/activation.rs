@@ -26,7 +26,7 @@ enum Promise {
 
 fn promise(function: Function) -> Promise {
     match function {
-        Function::Exp => Promise::Ulp(0.91, 0.0),
+        Function::Exp => Promise::Ulp(0.93, 0.0),
         Function::Sigmoid => Promise::Ulp(2.5, 5e-39),
         Function::Tanh => Promise::Ulp(2.5, 0.0),
         Function::Erf => Promise::Ulp(2.6, 0.0),

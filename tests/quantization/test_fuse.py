@@ -8,7 +8,7 @@ from qrs import nn
 from qrs import quantization as Q
 from qrs.errors import UnsupportedLayerError
 from qrs.nn import intrinsic as nni
-from qrs.quantization.fuse import PATTERNS, Pattern, fuse_conv_bn_weights
+from qrs.quantization.fuse import PATTERNS, Pattern
 
 
 def names(pattern: Pattern) -> str:
@@ -80,30 +80,6 @@ def test_folding_leaves_the_original_alone() -> None:
     assert type(fused[0]) is nn.Conv2d
     assert np.array_equal(model[0].weight.detach().numpy(), before)
     assert isinstance(fused[0].bias, nn.Parameter)
-
-
-def test_measured_folding() -> None:
-    weight = qrs.from_numpy(np.sin(np.arange(4) + 1.0).astype(np.float32).reshape(2, 2, 1, 1))
-    w, b = fuse_conv_bn_weights(
-        weight,
-        None,
-        qrs.tensor([0.1, 0.2]),
-        qrs.tensor([1.0, 4.0]),
-        1e-5,
-        qrs.tensor([2.0, 0.5]),
-        qrs.tensor([0.3, -0.3]),
-    )
-    np.testing.assert_allclose(
-        w.reshape(-1).numpy(), [1.6829334497, 1.8185857534, 0.0352799594, -0.1892004013], rtol=1e-7
-    )
-    np.testing.assert_allclose(b.numpy(), [0.1000010073, -0.3499999642], rtol=1e-6)
-
-
-def test_folding_without_affine() -> None:
-    w, b = fuse_conv_bn_weights(
-        qrs.ones(1, 1), qrs.ones(1), qrs.tensor([3.0]), qrs.tensor([0.25]), 0.0, None, None
-    )
-    assert (w.item(), b.item()) == (2.0, -4.0)
 
 
 class Nested(nn.Module):

@@ -5,16 +5,21 @@ from qrs.quantization.fake_quantize import (
     FakeQuantize,
     FakeQuantizeBase,
     FixedQParamsFakeQuantize,
+    FusedMovingAvgObsFakeQuantize,
+    disable_fake_quant,
+    disable_observer,
+    enable_fake_quant,
+    enable_observer,
+)
+from qrs.quantization.fake_quantize_defaults import (
     default_affine_fixed_qparams_fake_quant,
+    default_embedding_fake_quant,
     default_fake_quant,
     default_histogram_fake_quant,
     default_per_channel_weight_fake_quant,
     default_symmetric_fixed_qparams_fake_quant,
     default_weight_fake_quant,
-    disable_fake_quant,
-    disable_observer,
-    enable_fake_quant,
-    enable_observer,
+    per_channel_weight_fake_quant,
     per_channel_weight_fake_quant_range_neg_127_to_127,
 )
 from qrs.quantization.fake_quantize_ops import (
@@ -22,11 +27,11 @@ from qrs.quantization.fake_quantize_ops import (
     fake_quantize_per_tensor_affine,
 )
 from qrs.quantization.fuse import (
-    fuse_conv_bn_weights,
     fuse_known_modules,
     fuse_modules,
     get_fuser_method,
 )
+from qrs.quantization.learnable import LearnableFakeQuantize
 from qrs.quantization.observe import (
     add_observer_,
     is_activation_post_process,
@@ -107,7 +112,9 @@ __all__ = [
     "FakeQuantize",
     "FakeQuantizeBase",
     "FixedQParamsFakeQuantize",
+    "FusedMovingAvgObsFakeQuantize",
     "HistogramObserver",
+    "LearnableFakeQuantize",
     "MSEObserver",
     "MinMaxObserver",
     "MovingAverageMinMaxObserver",
@@ -134,6 +141,7 @@ __all__ = [
     "default_debug_qconfig",
     "default_dynamic_qconfig",
     "default_dynamic_quant_observer",
+    "default_embedding_fake_quant",
     "default_eval_fn",
     "default_fake_quant",
     "default_float_qparams_observer",
@@ -158,7 +166,6 @@ __all__ = [
     "fake_quantize_per_tensor_affine",
     "float16_dynamic_qconfig",
     "float_qparams_weight_only_qconfig",
-    "fuse_conv_bn_weights",
     "fuse_known_modules",
     "fuse_modules",
     "get_default_dynamic_qconfig",
@@ -176,6 +183,7 @@ __all__ = [
     "is_activation_post_process",
     "load_observer_state_dict",
     "per_channel_dynamic_qconfig",
+    "per_channel_weight_fake_quant",
     "per_channel_weight_fake_quant_range_neg_127_to_127",
     "per_channel_weight_observer_range_neg_127_to_127",
     "prepare",

@@ -6,22 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from qrs.backends import quantized
 from qrs.dtypes import dtype as Dtype
-from qrs.dtypes import (
-    per_channel_symmetric,
-    per_tensor_affine,
-    per_tensor_symmetric,
-    qint8,
-    qscheme,
-    quint8,
-)
+from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.nn.module import Module
-from qrs.quantization.fake_quantize_ops import (
-    fake_quantize_per_channel_affine,
-    fake_quantize_per_tensor_affine,
-)
+from qrs.quantization.fake_quantize_ops import FAKE_QUANTIZE
 from qrs.quantization.observer import (
-    HistogramObserver,
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
     ObserverBase,
@@ -29,23 +19,17 @@ from qrs.quantization.observer import (
 )
 from qrs.quantization.observer.base import wrap
 from qrs.quantization.qparams import integer_range
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, apply
 
 __all__ = [
     "FakeQuantize",
     "FakeQuantizeBase",
     "FixedQParamsFakeQuantize",
-    "default_affine_fixed_qparams_fake_quant",
-    "default_fake_quant",
-    "default_histogram_fake_quant",
-    "default_per_channel_weight_fake_quant",
-    "default_symmetric_fixed_qparams_fake_quant",
-    "default_weight_fake_quant",
+    "FusedMovingAvgObsFakeQuantize",
     "disable_fake_quant",
     "disable_observer",
     "enable_fake_quant",
     "enable_observer",
-    "per_channel_weight_fake_quant_range_neg_127_to_127",
 ]
 
 
@@ -102,26 +86,31 @@ class FakeQuantize(FakeQuantizeBase):
     observer : class or factory
         Builds the observer.
     quant_min, quant_max : int
-        Range of the stored integers.
+        Range of the stored integers. Under the profile "qrs" no more of it is used than the
+        observer computes scales for; under "fbgemm" and "qnnpack" all of it is, as PyTorch 1.8.1
+        does, where ``reduce_range`` makes the observer's range smaller than this one.
     **observer_kwargs
         Passed to ``observer``.
 
     Attributes
     ----------
+    quant_min, quant_max : int
+        The range in use.
     scale : Tensor, float32, shape (1,) or (C,)
-    zero_point : Tensor, int64, shape (1,) or (C,)
+    zero_point : Tensor, shape (1,) or (C,)
+        int64; float32 if the scheme has float zero points.
 
     Raises
     ------
     ValueError
-        If the range does not fit the observer's type, or its scheme has float zero points.
+        If the range does not fit the observer's type.
 
     Examples
     --------
     >>> import qrs
-    >>> fq = qrs.quantization.default_fake_quant()
+    >>> fq = qrs.quantization.FakeQuantize(observer=qrs.quantization.MinMaxObserver)
     >>> fq(qrs.tensor([-1.0, 0.3, 2.0]))
-    tensor([-0.9921,  0.3071,  2.0079])
+    tensor([-1.0000,  0.3059,  2.0000])
     """
 
     activation_post_process: ObserverBase
@@ -142,15 +131,19 @@ class FakeQuantize(FakeQuantizeBase):
         self.activation_post_process = inner
         self.dtype, self.qscheme = inner.dtype, inner.qscheme
         integer_range(self.dtype, False, quant_min, quant_max)
-        if self.qscheme.has_float_qparams:
-            raise ValueError(
-                f"FakeQuantize: {self.qscheme} came, expected a scheme with integer zero points"
-            )
         self.quant_min, self.quant_max = quant_min, quant_max
+        if self._limited_to_observer():
+            self.quant_min = max(quant_min, inner.quant_min)
+            self.quant_max = min(quant_max, inner.quant_max)
         self.ch_axis: int = getattr(inner, "ch_axis", -1)
         self.is_per_channel: bool = self.qscheme.is_per_channel
         self.register_buffer("scale", wrap([1.0]))
-        self.register_buffer("zero_point", wrap([0], np.int64))
+        kind = np.float32 if self.qscheme.has_float_qparams else np.int64
+        self.register_buffer("zero_point", wrap([0], kind))
+
+    def _limited_to_observer(self) -> bool:
+        """Whether to leave out integers that the observer has no use for."""
+        return quantized.engine == "qrs"
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
         """Scale and zero point of the observer."""
@@ -164,16 +157,15 @@ class FakeQuantize(FakeQuantizeBase):
                 self.scale, self.zero_point = self.calculate_qparams()
         if not self.fake_quant_enabled._array[0]:
             return x
-        if self.is_per_channel:
-            return fake_quantize_per_channel_affine(
-                x, self.scale, self.zero_point, self.ch_axis, self.quant_min, self.quant_max
-            )
-        return fake_quantize_per_tensor_affine(
+        return apply(
+            FAKE_QUANTIZE,
             x,
-            self.scale._array[0],
-            self.zero_point._array[0],
-            self.quant_min,
-            self.quant_max,
+            self.scale._array,
+            self.zero_point._array,
+            qmin=self.quant_min,
+            qmax=self.quant_max,
+            axis=self.ch_axis if self.is_per_channel else None,
+            real=self.qscheme.has_float_qparams,
         )
 
     def extra_repr(self) -> str:
@@ -189,11 +181,57 @@ class FakeQuantize(FakeQuantizeBase):
         self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
         # The number of channels is part of the state.
-        for name, kind in (("scale", np.float32), ("zero_point", np.int64)):
+        for name in ("scale", "zero_point"):
             value = state_dict.get(prefix + name)
             if value is not None:
+                kind = getattr(self, name)._array.dtype
                 self.register_buffer(name, wrap(np.zeros(tuple(value.shape)), kind))
         super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)
+
+
+class FusedMovingAvgObsFakeQuantize(FakeQuantize):
+    """`FakeQuantize` over a moving average, limited to the observer's range under every profile.
+
+    Parameters
+    ----------
+    observer : class or factory
+        Builds a `MovingAverageMinMaxObserver` or a `MovingAveragePerChannelMinMaxObserver`.
+    quant_min, quant_max : int
+        See `FakeQuantize`.
+    **observer_kwargs
+        Passed to ``observer``.
+
+    Raises
+    ------
+    TypeError
+        If the observer is of another kind.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> fq = qrs.quantization.FusedMovingAvgObsFakeQuantize(reduce_range=True)
+    >>> fq.quant_min, fq.quant_max
+    (0, 127)
+    """
+
+    def __init__(
+        self,
+        observer: Any = MovingAverageMinMaxObserver,
+        quant_min: int = 0,
+        quant_max: int = 255,
+        **observer_kwargs: Any,
+    ) -> None:
+        super().__init__(observer, quant_min, quant_max, **observer_kwargs)
+        kinds = MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
+        if not isinstance(self.activation_post_process, kinds):
+            raise TypeError(
+                f"FusedMovingAvgObsFakeQuantize: a {type(self.activation_post_process).__name__} "
+                f"came as observer, expected {kinds[0].__name__} or {kinds[1].__name__}; use "
+                "FakeQuantize for others"
+            )
+
+    def _limited_to_observer(self) -> bool:
+        return True
 
 
 class FixedQParamsFakeQuantize(FakeQuantizeBase):
@@ -211,7 +249,7 @@ class FixedQParamsFakeQuantize(FakeQuantizeBase):
     Examples
     --------
     >>> import qrs
-    >>> fq = qrs.quantization.default_affine_fixed_qparams_fake_quant()
+    >>> fq = qrs.quantization.FixedQParamsFakeQuantize(scale=1 / 256, zero_point=0)
     >>> fq.calculate_qparams()
     (tensor([0.0039]), tensor([0]))
     """
@@ -243,12 +281,14 @@ class FixedQParamsFakeQuantize(FakeQuantizeBase):
         """Return ``x`` rounded, if that is switched on."""
         if not self.fake_quant_enabled._array[0]:
             return x
-        return fake_quantize_per_tensor_affine(
+        return apply(
+            FAKE_QUANTIZE,
             x,
-            self.scale._array[0],
-            self.zero_point._array[0],
-            self.quant_min,
-            self.quant_max,
+            self.scale._array,
+            self.zero_point._array,
+            qmin=self.quant_min,
+            qmax=self.quant_max,
+            axis=None,
         )
 
     def extra_repr(self) -> str:
@@ -258,57 +298,6 @@ class FixedQParamsFakeQuantize(FakeQuantizeBase):
             f"zero_point={self.zero_point}, dtype={self.dtype}, quant_min={self.quant_min}, "
             f"quant_max={self.quant_max}"
         )
-
-
-default_fake_quant = FakeQuantize.with_args(
-    observer=MovingAverageMinMaxObserver,
-    quant_min=0,
-    quant_max=255,
-    dtype=quint8,
-    qscheme=per_tensor_affine,
-    reduce_range=True,
-)
-default_weight_fake_quant = FakeQuantize.with_args(
-    observer=MovingAverageMinMaxObserver,
-    quant_min=-128,
-    quant_max=127,
-    dtype=qint8,
-    qscheme=per_tensor_symmetric,
-    reduce_range=False,
-)
-default_per_channel_weight_fake_quant = FakeQuantize.with_args(
-    observer=MovingAveragePerChannelMinMaxObserver,
-    quant_min=-128,
-    quant_max=127,
-    dtype=qint8,
-    qscheme=per_channel_symmetric,
-    reduce_range=False,
-    ch_axis=0,
-)
-default_histogram_fake_quant = FakeQuantize.with_args(
-    observer=HistogramObserver,
-    quant_min=0,
-    quant_max=255,
-    dtype=quint8,
-    qscheme=per_tensor_affine,
-    reduce_range=True,
-)
-# Weights of profile "qrs": the observer's range is the clamping range.
-per_channel_weight_fake_quant_range_neg_127_to_127 = FakeQuantize.with_args(
-    observer=MovingAveragePerChannelMinMaxObserver.with_args(quant_min=-127, quant_max=127),
-    quant_min=-127,
-    quant_max=127,
-    dtype=qint8,
-    qscheme=per_channel_symmetric,
-    ch_axis=0,
-)
-# Outputs in (-1, 1) and in (0, 1).
-default_symmetric_fixed_qparams_fake_quant = FixedQParamsFakeQuantize.with_args(
-    scale=2.0 / 256.0, zero_point=128, dtype=quint8, quant_min=0, quant_max=255
-)
-default_affine_fixed_qparams_fake_quant = FixedQParamsFakeQuantize.with_args(
-    scale=1.0 / 256.0, zero_point=0, dtype=quint8, quant_min=0, quant_max=255
-)
 
 
 def enable_observer(module: Module) -> None:

@@ -11,8 +11,8 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, qint8, quint8
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
-from qrs.quantization.fake_quantize import (
-    FakeQuantize,
+from qrs.quantization.fake_quantize import FakeQuantize
+from qrs.quantization.fake_quantize_defaults import (
     default_fake_quant,
     default_per_channel_weight_fake_quant,
     default_weight_fake_quant,

@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from typing import Any
 
 import qrs.nn as nn
+import qrs.nn.intrinsic as nni
+import qrs.nn.intrinsic.quantized as nniq
 import qrs.nn.quantized as nnq
 import qrs.nn.quantized.dynamic as nnqd
 from qrs.dtypes import dtype as Dtype
 from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
-from qrs.quantization.fake_quantize import (
+from qrs.quantization.fake_quantize_defaults import (
     default_affine_fixed_qparams_fake_quant,
     default_symmetric_fixed_qparams_fake_quant,
 )
+from qrs.quantization.stubs import DeQuantStub, QuantStub
 
 __all__ = [
     "SWAPS",
     "Swap",
     "dynamic_types",
     "get_default_dynamic_quant_module_mappings",
+    "get_default_observed_module_mappings",
     "get_default_qat_module_mappings",
     "get_default_qconfig_propagation_list",
     "get_default_static_quant_module_mappings",
@@ -52,6 +56,8 @@ class Swap:
     dynamic : type or None
         Its form with float inputs and outputs. The types of weight it takes are in its attribute
         ``weight_dtypes``.
+    observed : type or None
+        What `prepare` puts in its place, made of parts that are observed one by one.
     output : callable or None
         Fake quantizer of an output whose range is known beforehand.
     """
@@ -60,15 +66,43 @@ class Swap:
     qat: ModuleType | None = None
     static: ModuleType | None = None
     dynamic: ModuleType | None = None
+    observed: ModuleType | None = None
     output: Callable[[], Module] | None = None
 
 
 SWAPS = (
-    Swap(nn.Linear, dynamic=nnqd.Linear),
-    Swap(nn.LSTM, dynamic=nnqd.LSTM),
+    Swap(QuantStub, static=nnq.Quantize),
+    Swap(DeQuantStub, static=nnq.DeQuantize),
+    Swap(nnq.FloatFunctional, static=nnq.QFunctional),
+    Swap(nn.Linear, static=nnq.Linear, dynamic=nnqd.Linear),
+    Swap(nni.LinearReLU, static=nniq.LinearReLU),
+    Swap(nn.Conv1d, static=nnq.Conv1d),
+    Swap(nn.Conv2d, static=nnq.Conv2d),
+    Swap(nn.Conv3d, static=nnq.Conv3d),
+    Swap(nn.ConvTranspose1d, static=nnq.ConvTranspose1d),
+    Swap(nn.ConvTranspose2d, static=nnq.ConvTranspose2d),
+    Swap(nn.ConvTranspose3d, static=nnq.ConvTranspose3d),
+    Swap(nni.ConvReLU1d, static=nniq.ConvReLU1d),
+    Swap(nni.ConvReLU2d, static=nniq.ConvReLU2d),
+    Swap(nni.ConvReLU3d, static=nniq.ConvReLU3d),
+    Swap(nn.BatchNorm1d, static=nnq.BatchNorm1d),
+    Swap(nn.BatchNorm2d, static=nnq.BatchNorm2d),
+    Swap(nn.BatchNorm3d, static=nnq.BatchNorm3d),
+    Swap(nni.BNReLU2d, static=nniq.BNReLU2d),
+    Swap(nni.BNReLU3d, static=nniq.BNReLU3d),
+    Swap(nn.LayerNorm, static=nnq.LayerNorm),
+    Swap(nn.GroupNorm, static=nnq.GroupNorm),
+    Swap(nn.InstanceNorm1d, static=nnq.InstanceNorm1d),
+    Swap(nn.InstanceNorm2d, static=nnq.InstanceNorm2d),
+    Swap(nn.InstanceNorm3d, static=nnq.InstanceNorm3d),
+    Swap(nn.ELU, static=nnq.ELU),
+    Swap(nn.Hardswish, static=nnq.Hardswish),
+    Swap(nn.LeakyReLU, static=nnq.LeakyReLU),
+    Swap(nn.ReLU6, static=nnq.ReLU6),
+    Swap(nn.LSTM, dynamic=nnqd.LSTM, observed=nn.quantizable.LSTM),
     Swap(nn.GRU, dynamic=nnqd.GRU),
     Swap(nn.RNN, dynamic=nnqd.RNN),
-    Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell),
+    Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell, observed=nn.quantizable.LSTMCell),
     Swap(nn.GRUCell, dynamic=nnqd.GRUCell),
     Swap(nn.RNNCell, dynamic=nnqd.RNNCell),
     Swap(nn.Embedding, static=nnq.Embedding, dynamic=nnq.Embedding),
@@ -83,6 +117,11 @@ def get_default_static_quant_module_mappings() -> dict[ModuleType, ModuleType]:
     """A new dict from float and QAT classes to statically quantized ones."""
     pairs = [(row.float, row.static) for row in SWAPS] + [(row.qat, row.static) for row in SWAPS]
     return {old: new for old, new in pairs if old is not None and new is not None}
+
+
+def get_default_observed_module_mappings() -> dict[ModuleType, ModuleType]:
+    """A new dict from float classes to those that `prepare` puts in their place."""
+    return {row.float: row.observed for row in SWAPS if row.observed is not None}
 
 
 def get_default_qat_module_mappings() -> dict[ModuleType, ModuleType]:

@@ -2,16 +2,17 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _mm_loadu_si128, _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpackhi_epi16,
-    _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_and_epi32,
-    _mm512_andnot_epi32, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
-    _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_roundscale_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sqrt_ps,
-    _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm_loadu_si128, _mm_max_epi8, _mm_max_epu8, _mm_shuffle_epi8, _mm_storeu_si128,
+    _mm_unpackhi_epi8, _mm_unpackhi_epi16, _mm_unpacklo_epi8, _mm_unpacklo_epi16, _mm512_add_epi32,
+    _mm512_add_ps, _mm512_and_epi32, _mm512_andnot_epi32, _mm512_castps_si512,
+    _mm512_castsi128_si512, _mm512_castsi512_ps, _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8,
+    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_fmadd_ps,
+    _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
+    _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32, _mm512_min_ps,
+    _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_roundscale_ps, _mm512_set1_epi32,
+    _mm512_set1_ps, _mm512_setzero_si512, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 
 use super::avx2::{last_quad, xmm};
@@ -91,6 +92,17 @@ impl Isa for Avx512Vnni {
         f_bits(a: __m512) -> __m512i = _mm512_castps_si512(a);
         f_from_i(a: __m512i) -> __m512 = _mm512_cvtepi32_ps(a);
         f_to_i(a: __m512) -> __m512i = _mm512_cvtps_epi32(a);
+        u8_max(a: &[u8; LANES], b: &[u8; LANES]) -> [u8; LANES] = {
+            let mut out = [0; LANES];
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_max_epu8(xmm(a), xmm(b)));
+            out
+        };
+        i8_max(a: &[i8; LANES], b: &[i8; LANES]) -> [i8; LANES] = {
+            let mut out = [0; LANES];
+            let (a, b) = (_mm_loadu_si128(a.as_ptr().cast()), _mm_loadu_si128(b.as_ptr().cast()));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), _mm_max_epi8(a, b));
+            out
+        };
         b_shuffle(bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES] = {
             let mut out = [0; LANES];
             let (bytes, by) = (xmm(bytes), xmm(by));

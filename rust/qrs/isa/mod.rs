@@ -158,6 +158,10 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// has `taps * ceil(c / 4)` steps. `m_rows` is `1..=ROWS`.
     fn tile(self, m_rows: usize, rows: &[&[Self::Act]], panel: Panel<'_>, acc: &mut Tile);
 
+    /// Larger byte.
+    fn u8_max(self, a: &[u8; LANES], b: &[u8; LANES]) -> [u8; LANES];
+    /// Larger signed byte.
+    fn i8_max(self, a: &[i8; LANES], b: &[i8; LANES]) -> [i8; LANES];
     /// `out[j] = bytes[by[j]]`, for indices below 16.
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
     /// Interleaves 4 rows of 16 channels.

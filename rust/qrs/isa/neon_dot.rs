@@ -7,11 +7,11 @@ use std::arch::aarch64::{
     float32x4_t, int8x16_t, int16x8_t, int32x4_t, vabsq_f32, vaddq_f32, vaddq_s32, vandq_u32,
     vbslq_f32, vceqq_f32, vcgtq_f32, vcltq_f32, vcvtnq_s32_f32, vcvtq_f32_s32, vdivq_f32,
     vdupq_n_f32, vdupq_n_s32, vdupq_n_u32, vfmaq_f32, vget_low_s16, vget_low_u8, vld1q_f32,
-    vld1q_s8, vld1q_s16, vld1q_s32, vld1q_u8, vmaxq_s32, vminq_s32, vmlal_high_s16, vmlal_s16,
-    vmlaq_s32, vmovl_high_u8, vmovl_u8, vmulq_f32, vmulq_s32, vqtbl1q_u8, vreinterpretq_f32_s32,
-    vreinterpretq_f32_u32, vreinterpretq_s8_s32, vreinterpretq_s16_u16, vreinterpretq_s32_f32,
-    vreinterpretq_u32_f32, vrndnq_f32, vshlq_n_s32, vsqrtq_f32, vst1q_f32, vst1q_s32, vst1q_u8,
-    vsubq_f32, vsubq_s32,
+    vld1q_s8, vld1q_s16, vld1q_s32, vld1q_u8, vmaxq_s8, vmaxq_s32, vmaxq_u8, vminq_s32,
+    vmlal_high_s16, vmlal_s16, vmlaq_s32, vmovl_high_u8, vmovl_u8, vmulq_f32, vmulq_s32,
+    vqtbl1q_u8, vreinterpretq_f32_s32, vreinterpretq_f32_u32, vreinterpretq_s8_s32,
+    vreinterpretq_s16_u16, vreinterpretq_s32_f32, vreinterpretq_u32_f32, vrndnq_f32, vshlq_n_s32,
+    vsqrtq_f32, vst1q_f32, vst1q_s8, vst1q_s32, vst1q_u8, vsubq_f32, vsubq_s32,
 };
 
 use super::neon::{common, signed_quad};

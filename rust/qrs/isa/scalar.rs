@@ -208,6 +208,14 @@ impl Isa for Scalar {
     }
 
     #[inline(always)]
+    fn u8_max(self, a: &[u8; LANES], b: &[u8; LANES]) -> [u8; LANES] {
+        zip(*a, *b, u8::max)
+    }
+    #[inline(always)]
+    fn i8_max(self, a: &[i8; LANES], b: &[i8; LANES]) -> [i8; LANES] {
+        zip(*a, *b, i8::max)
+    }
+    #[inline(always)]
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES] {
         by.map(|i| bytes[usize::from(i)])
     }

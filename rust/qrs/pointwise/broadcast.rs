@@ -81,9 +81,10 @@ impl Broadcast {
     #[inline(always)]
     pub(super) fn starts(&self, mut row: usize) -> [usize; 2] {
         let mut starts = [0; 2];
-        for axis in self.outer.iter().rev() {
-            let index = row % axis.len;
-            row /= axis.len;
+        for (i, axis) in self.outer.iter().enumerate().rev() {
+            // The outermost index needs no division.
+            let (next, index) = if i == 0 { (0, row) } else { (row / axis.len, row % axis.len) };
+            row = next;
             starts[0] += index * axis.steps[0];
             starts[1] += index * axis.steps[1];
         }

@@ -16,7 +16,7 @@ use crate::byte::Byte;
 use crate::error::{Result, same};
 use crate::isa::{Isa, Kernel, LANES, Level};
 use crate::parallel::{Split, Window, split, threads_for};
-use crate::qparams::{QParams, Quantizer, Span};
+use crate::qparams::{QParams, QUINT8, Quantizer, Span};
 use crate::quantize::Steps;
 
 /// What is computed.
@@ -79,6 +79,19 @@ impl Binary {
         Quantizer { inv_scale, before: 0.0, after: zero_point, span: Span { min, max: span.max } }
     }
 
+    /// Whether results must be clamped before the conversion to integers: they may leave 32 bits, or
+    /// have a narrower range than their type.
+    fn clamps(&self) -> bool {
+        let [a, b] = self.lines().map(|line| 255.0 * line.scale + line.offset.abs());
+        let largest = match self.operation {
+            Operation::Add => a + b,
+            Operation::Mul => a * b,
+        };
+        // The bound may be NaN, which is not moderate.
+        let moderate = largest * self.quantizer(QUINT8).inv_scale < 1e9;
+        self.relu || !moderate
+    }
+
     /// `out[i]` = stored byte of what `a` and `b` give where they meet.
     ///
     /// # Errors
@@ -130,18 +143,27 @@ impl<T: Byte> Kernel for Part<'_, '_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        match (self.binary.operation, self.meeting.varies == [true; 2]) {
-            (Operation::Add, true) => rows::<I, T, false, true>(isa, self),
-            (Operation::Add, false) => rows::<I, T, false, false>(isa, self),
-            (Operation::Mul, true) => rows::<I, T, true, true>(isa, self),
-            (Operation::Mul, false) => rows::<I, T, true, false>(isa, self),
+        let pairs = self.meeting.varies == [true; 2];
+        match (self.binary.operation, pairs, self.binary.clamps()) {
+            (Operation::Add, true, true) => rows::<I, T, false, true, true>(isa, self),
+            (Operation::Add, true, false) => rows::<I, T, false, true, false>(isa, self),
+            (Operation::Add, false, true) => rows::<I, T, false, false, true>(isa, self),
+            (Operation::Add, false, false) => rows::<I, T, false, false, false>(isa, self),
+            (Operation::Mul, true, true) => rows::<I, T, true, true, true>(isa, self),
+            (Operation::Mul, true, false) => rows::<I, T, true, true, false>(isa, self),
+            (Operation::Mul, false, true) => rows::<I, T, true, false, true>(isa, self),
+            (Operation::Mul, false, false) => rows::<I, T, true, false, false>(isa, self),
         }
     }
 }
 
-/// The rows of `part`, whose operands both vary along a row if `PAIRS`, else one of them.
+/// The rows of `part`. Both operands vary along a row if `PAIRS`, else one of them. Values have to be
+/// clamped if `CLAMP`; else they are small and narrowing them to bytes is enough.
 #[inline(always)]
-fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool>(isa: I, mut part: Part<'_, '_, T>) {
+fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool, const CLAMP: bool>(
+    isa: I,
+    mut part: Part<'_, '_, T>,
+) {
     let by = part.binary.quantizer(T::SPAN);
     let steps = Steps::new(isa, by);
     let lines = part.binary.lines();
@@ -167,17 +189,27 @@ fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool>(isa: I, mut part: P
         for (i, room) in rooms.iter_mut().enumerate() {
             let x = reals[0].of(isa, &a_chunks[i]);
             let y = if PAIRS { reals[1].of(isa, &b_chunks[i]) } else { only };
-            let v = if MUL { isa.f_mul(x, y) } else { isa.f_add(x, y) };
-            *room = T::narrow(isa, steps.of_moderate(isa, v));
+            *room = joined::<I, T, MUL, CLAMP>(isa, &steps, x, y);
         }
         if !tail.is_empty() {
             let x = reals[0].of(isa, &padded(a_rest));
             let y = if PAIRS { reals[1].of(isa, &padded(b_rest)) } else { only };
-            let v = if MUL { isa.f_mul(x, y) } else { isa.f_add(x, y) };
-            let last: [T; LANES] = T::narrow(isa, steps.of_moderate(isa, v));
+            let last: [T; LANES] = joined::<I, T, MUL, CLAMP>(isa, &steps, x, y);
             tail.copy_from_slice(&last[..tail.len()]);
         }
     }
+}
+
+#[inline(always)]
+fn joined<I: Isa, T: Byte, const MUL: bool, const CLAMP: bool>(
+    isa: I,
+    steps: &Steps<I>,
+    x: I::F,
+    y: I::F,
+) -> [T; LANES] {
+    let v = if MUL { isa.f_mul(x, y) } else { isa.f_add(x, y) };
+    let q = if CLAMP { steps.of_number(isa, v) } else { steps.unbounded(isa, v) };
+    T::narrow(isa, q)
 }
 
 #[inline(always)]

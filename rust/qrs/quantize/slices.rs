@@ -99,15 +99,19 @@ impl<I: Isa> Steps<I> {
         self.of_number(isa, isa.f_nan_to_zero(x))
     }
 
-    pub fn of_moderate(&self, isa: I, x: I::F) -> I::I {
-        isa.i_max(isa.i_add(isa.f_to_i(isa.f_mul(x, self.inv_scale)), self.after),self.after)
-    }
     /// As [`Steps::of`] for values that are not NaN.
     #[inline(always)]
     pub fn of_number(&self, isa: I, x: I::F) -> I::I {
         let v = isa.f_fma(x, self.inv_scale, self.before);
         // The bounds are integers, so clamping before the rounding is clamping after it.
         let v = isa.f_min(isa.f_max(v, self.low), self.high);
+        isa.i_add(isa.f_to_i(v), self.after)
+    }
+
+    /// As [`Steps::of_number`] without the bounds, for products with `inv_scale` of at most `2^30`.
+    #[inline(always)]
+    pub fn unbounded(&self, isa: I, x: I::F) -> I::I {
+        let v = isa.f_fma(x, self.inv_scale, self.before);
         isa.i_add(isa.f_to_i(v), self.after)
     }
 }

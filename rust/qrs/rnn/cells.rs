@@ -10,7 +10,6 @@
 //! operation rounds once, in the order written.
 
 use super::exchange::Part;
-use super::matrix::Sink;
 use crate::activation::{sigmoid, tanh};
 use crate::isa::{Isa, LANES, PANEL_BLOCKS};
 
@@ -94,9 +93,16 @@ pub(super) struct Cell<'a, 'p> {
     pub out: &'a mut Part<'p>,
 }
 
-impl Sink for Cell<'_, '_> {
+impl Cell<'_, '_> {
+    /// Finishes the cells of sample `row` in `panel`, given the hidden parts of their gates.
     #[inline(always)]
-    fn take<I: Isa>(&mut self, isa: I, row: usize, panel: usize, gates: [I::F; PANEL_BLOCKS]) {
+    pub(super) fn take<I: Isa>(
+        &mut self,
+        isa: I,
+        row: usize,
+        panel: usize,
+        gates: [I::F; PANEL_BLOCKS],
+    ) {
         let panel = panel - self.first;
         let at = row * self.panels + panel;
         let input = &self.projected[at * PANEL_BLOCKS..][..PANEL_BLOCKS];

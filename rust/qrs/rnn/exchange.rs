@@ -145,9 +145,9 @@ impl Part<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rnn::steps::Steps;
     use super::*;
     use crate::parallel::run;
+    use crate::rnn::steps::Steps;
 
     #[test]
     fn every_thread_sees_what_all_wrote_a_step_before() {

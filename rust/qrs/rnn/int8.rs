@@ -105,20 +105,21 @@ impl Matrix for Int8 {
         isa: I,
         engine: Engine,
         whole: Option<QParams>,
-        rows: impl ExactSizeIterator<Item = &'x [f32]> + Clone,
+        count: usize,
+        row: impl Fn(usize) -> &'x [f32],
         to: &mut Staged,
     ) -> Measured<()> {
         let k = self.k();
-        to.rows = rows.len();
+        to.rows = count;
         let bytes = &mut to.quantized.bytes;
-        if bytes.len() < to.rows * k {
-            bytes.resize(to.rows * k, 0);
+        if bytes.len() < count * k {
+            bytes.resize(count * k, 0);
         }
         let mut whole = whole;
         if whole.is_none() && !engine.quantizes_rows() {
             let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-            for (i, row) in rows.clone().enumerate() {
-                let (min, max, finite) = min_max(isa, row);
+            for i in 0..count {
+                let (min, max, finite) = min_max(isa, row(i));
                 if !finite {
                     return Err(i);
                 }
@@ -127,7 +128,8 @@ impl Matrix for Int8 {
             whole = Some(QParams::dynamic(low, high, span(engine)));
         }
         to.quantized.rows.clear();
-        for (i, row) in rows.enumerate() {
+        for i in 0..count {
+            let row = row(i);
             let params = if let Some(whole) = whole {
                 whole
             } else {

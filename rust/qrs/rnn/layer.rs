@@ -1,4 +1,4 @@
-//! One direction of one layer: the whole input projected block by block, then step after step.
+//! One direction of one layer: the input projected block by block, then step after step.
 
 use std::cell::RefCell;
 use std::ops::Range;
@@ -18,6 +18,9 @@ const BLOCK_BYTES: usize = 256 * 1024;
 
 /// A block has at least this many rows: fewer would read the input weights too often.
 const BLOCK_ROWS: usize = 24;
+
+/// Columns of a panel of projection weights.
+pub(super) const PROJECTED: usize = LANES * PANEL_BLOCKS;
 
 /// Weights of one direction of one layer.
 #[derive(Debug)]
@@ -45,8 +48,8 @@ pub(super) struct Job<'a, M> {
     pub c0: Option<&'a [f32]>,
     pub hidden: usize,
     pub y: Exchange<'a>,
-    /// Outputs of the cell before projection.
-    pub cell: Option<Exchange<'a>>,
+    /// Outputs of the cells before projection.
+    pub cells: Option<Exchange<'a>>,
     /// Last cell state.
     pub c: Option<Exchange<'a>>,
     /// As many zeros as h has columns.
@@ -66,6 +69,24 @@ thread_local! {
     static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
+/// What the next product is. All go through one loop, because each place that names a product
+/// compiles it once more for every level.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The inputs of a block of steps, for the gates.
+    Input,
+    /// The hidden state of a step, for the gates.
+    Hidden,
+    /// The cells' outputs of a step, for the hidden state.
+    Output,
+}
+
+/// One thread's holds on what the threads share.
+struct Parts<'a> {
+    y: Part<'a>,
+    cells: Option<Part<'a>>,
+}
+
 impl<M: Matrix> Job<'_, M> {
     /// Does part `i` of `n` on this thread.
     pub(super) fn run(&self, level: Level, i: usize, n: usize) -> Result<()> {
@@ -78,13 +99,56 @@ impl<M: Matrix> Job<'_, M> {
         result
     }
 
-    fn not_finite(&self, what: &'static str, row: usize) -> Error {
-        let op = match (self.kind, what) {
-            (Kind::Lstm, "input") => "LSTM",
+    /// Row `i` of what the product of `phase` reads; `rows` are those of the block of inputs.
+    #[inline(always)]
+    fn row<'r>(
+        &'r self,
+        phase: Phase,
+        i: usize,
+        parts: &'r Parts<'_>,
+        rows: &[usize],
+    ) -> &'r [f32] {
+        match phase {
+            Phase::Input => {
+                let k = self.weights.ih.k();
+                &self.x[rows[i] * k..][..k]
+            }
+            Phase::Hidden => parts.y.previous(i).unwrap_or_else(|| {
+                let size = self.zeros.len();
+                self.h0.map_or(self.zeros, |h0| &h0[i * size..][..size])
+            }),
+            Phase::Output => {
+                parts.cells.as_ref().and_then(|cells| cells.previous(i)).unwrap_or(&[])
+            }
+        }
+    }
+
+    /// Fills `state` with the columns `own` of the first state of the cells, or zeros, padded to
+    /// `panels` whole blocks a sample.
+    fn load_state(&self, state: &mut Vec<[f32; LANES]>, panels: usize, own: &Range<usize>) {
+        let first = match self.kind {
+            Kind::Lstm => self.c0,
+            Kind::Gru => self.h0,
+            Kind::RnnTanh | Kind::RnnRelu => None,
+        };
+        state.clear();
+        state.resize(self.order.batch() * panels, [0.0; LANES]);
+        if let Some(values) = first {
+            for (b, row) in values.chunks_exact(self.hidden).enumerate() {
+                let to = state[b * panels..][..panels].as_flattened_mut();
+                to[..own.len()].copy_from_slice(&row[own.clone()]);
+            }
+        }
+    }
+
+    #[cold]
+    fn not_finite(&self, phase: Phase, row: usize) -> Error {
+        let op = match (self.kind, phase) {
+            (Kind::Lstm, Phase::Input) => "LSTM",
             (Kind::Lstm, _) => "LSTM hidden state",
-            (Kind::Gru, "input") => "GRU",
+            (Kind::Gru, Phase::Input) => "GRU",
             (Kind::Gru, _) => "GRU hidden state",
-            (_, "input") => "RNN",
+            (_, Phase::Input) => "RNN",
             (_, _) => "RNN hidden state",
         };
         Error::NonFinite { op, row }
@@ -106,59 +170,72 @@ impl<M: Matrix> Kernel for Run<'_, M> {
     fn run<I: Isa>(self, isa: I) -> Result<()> {
         let Self { job, i, n, workspace, scratch } = self;
         let Workspace { staged, projected, state, rows } = workspace;
-        let order = job.order;
-        let mut y = job.y.part(i, n);
-        let mut cell = job.cell.as_ref().map(|cell| cell.part(i, n));
-        let units = job.kind.units();
-        let own = cell.as_ref().unwrap_or(&y).own();
-        let panels = own.start / units..own.end.div_ceil(units);
-        let out_panels = y.own().start / 64..y.own().end.div_ceil(64);
+        let Job { kind, engine, order, weights, .. } = *job;
+        let cells = job.cells.as_ref().map(|cells| cells.part(i, n));
+        let mut parts = Parts { y: job.y.part(i, n), cells };
+        let own = parts.cells.as_ref().unwrap_or(&parts.y).own();
+        let panels = own.start / kind.units()..own.end.div_ceil(kind.units());
+        let (first, count) = (panels.start, panels.len());
+        let out = parts.y.own().start / PROJECTED..parts.y.own().end.div_ceil(PROJECTED);
+        job.load_state(state, count, &own);
 
-        let first = match job.kind {
-            Kind::Lstm => job.c0.map(|c0| (c0, job.hidden)),
-            Kind::Gru => job.h0.map(|h0| (h0, job.hidden)),
-            Kind::RnnTanh | Kind::RnnRelu => None,
-        };
-        load_state(state, order.batch(), panels.len(), own.clone(), first);
-
-        let fit = (BLOCK_BYTES / (64 * PANEL_BLOCKS * panels.len()).max(1)).max(BLOCK_ROWS);
-        let mut start = 0;
-        while start < order.steps() {
-            let block = order.block(start, fit);
-            start = block.end;
-            project(isa, job, block.clone(), panels.clone(), rows, staged, projected, scratch)?;
-            let mut at = 0;
-            for done in block {
-                let samples = order.samples(done);
-                let hidden = (0..samples).map(|b| previous(job, &y, b));
-                let staging = job.weights.hh.stage(isa, job.engine, None, hidden, staged);
-                staging.map_err(|row| job.not_finite("hidden", row))?;
-                let mut sink = Cell {
-                    kind: job.kind,
-                    first: panels.start,
-                    panels: panels.len(),
-                    projected: &projected[at..],
-                    state,
-                    out: cell.as_mut().unwrap_or(&mut y),
-                };
-                at += samples * panels.len() * PANEL_BLOCKS;
-                let hh = &job.weights.hh;
-                hh.multiply(isa, job.engine, staged, panels.clone(), scratch, &mut sink);
-                if let (Some(cell), Some(hr)) = (&mut cell, &job.weights.hr) {
-                    cell.advance();
-                    let outputs = (0..samples).map(|b| cell.previous(b).unwrap_or(job.zeros));
-                    let staging = hr.stage(isa, job.engine, None, outputs, staged);
-                    staging.map_err(|row| job.not_finite("hidden", row))?;
-                    let mut sink = Store { first: out_panels.start, out: &mut y };
-                    hr.multiply(isa, job.engine, staged, out_panels.clone(), scratch, &mut sink);
+        let fit = (BLOCK_BYTES / (64 * PANEL_BLOCKS * count).max(1)).max(BLOCK_ROWS);
+        let (mut phase, mut done, mut end, mut at) = (Phase::Input, 0, 0, 0);
+        while done < order.steps() {
+            let samples = order.samples(done);
+            let (matrix, whole, m) = match (phase, &weights.hr) {
+                (Phase::Input, _) => {
+                    let block = order.block(done, fit);
+                    (end, at) = (block.end, 0);
+                    rows.clear();
+                    for done in block {
+                        rows.extend((0..order.samples(done)).filter_map(|b| order.row(done, b)));
+                    }
+                    let room = rows.len() * count * PANEL_BLOCKS;
+                    if projected.len() < room {
+                        projected.resize(room, [0.0; LANES]);
+                    }
+                    (&weights.ih, job.whole, rows.len())
                 }
-                y.advance();
-            }
+                (Phase::Output, Some(hr)) => (hr, None, samples),
+                _ => (&weights.hh, None, samples),
+            };
+            matrix
+                .stage(isa, engine, whole, m, |i| job.row(phase, i, &parts, rows), staged)
+                .map_err(|i| {
+                    job.not_finite(phase, if phase == Phase::Input { rows[i] } else { i })
+                })?;
+            let (panels, mut target) = match phase {
+                Phase::Input => (panels.clone(), Target::Keep { first, count, to: projected }),
+                Phase::Hidden => {
+                    let projected = &projected[at..];
+                    let out = parts.cells.as_mut().unwrap_or(&mut parts.y);
+                    let cell = Cell { kind, first, panels: count, projected, state, out };
+                    (panels.clone(), Target::Cell(cell))
+                }
+                Phase::Output => {
+                    (out.clone(), Target::Store { first: out.start, to: &mut parts.y })
+                }
+            };
+            matrix.multiply(isa, engine, staged, panels, scratch, &mut target);
+            phase = match (phase, &mut parts.cells) {
+                (Phase::Input, _) => Phase::Hidden,
+                (Phase::Hidden, Some(cells)) => {
+                    cells.advance();
+                    Phase::Output
+                }
+                _ => {
+                    parts.y.advance();
+                    at += samples * count * PANEL_BLOCKS;
+                    done += 1;
+                    if done == end { Phase::Input } else { Phase::Hidden }
+                }
+            };
         }
         if let Some(c) = &job.c {
             let mut c = c.part(i, n);
             for b in 0..order.batch() {
-                let from = state[b * panels.len()..][..panels.len()].as_flattened();
+                let from = state[b * count..][..count].as_flattened();
                 let to = c.write(b);
                 to.copy_from_slice(&from[..to.len()]);
             }
@@ -167,91 +244,33 @@ impl<M: Matrix> Kernel for Run<'_, M> {
     }
 }
 
-/// The hidden state that sample `b` enters the current step with.
-#[inline(always)]
-fn previous<'a, M>(job: &'a Job<'_, M>, y: &'a Part<'_>, b: usize) -> &'a [f32] {
-    let size = job.zeros.len();
-    y.previous(b).or_else(|| Some(&job.h0?[b * size..][..size])).unwrap_or(job.zeros)
+/// Where products go.
+enum Target<'a, 'p> {
+    /// Gates of a block of rows, kept for their steps: `[row][panel][block]`.
+    Keep { first: usize, count: usize, to: &'a mut [[f32; LANES]] },
+    /// Gates of a step.
+    Cell(Cell<'a, 'p>),
+    /// Hidden states of a step.
+    Store { first: usize, to: &'a mut Part<'p> },
 }
 
-/// Fills `state` with the columns `own` of the first state, or zeros, padded to whole blocks.
-fn load_state(
-    state: &mut Vec<[f32; LANES]>,
-    batch: usize,
-    panels: usize,
-    own: Range<usize>,
-    first: Option<(&[f32], usize)>,
-) {
-    state.clear();
-    state.resize(batch * panels, [0.0; LANES]);
-    if let Some((values, columns)) = first {
-        for b in 0..batch {
-            let to = state[b * panels..][..panels].as_flattened_mut();
-            to[..own.len()].copy_from_slice(&values[b * columns..][own.clone()]);
-        }
-    }
-}
-
-/// The input parts of the gates of the steps `block`, for the panels of this thread.
-#[inline(always)]
-#[expect(clippy::too_many_arguments, reason = "one call, split off to be read alone")]
-fn project<I: Isa, M: Matrix>(
-    isa: I,
-    job: &Job<'_, M>,
-    block: Range<usize>,
-    panels: Range<usize>,
-    rows: &mut Vec<usize>,
-    staged: &mut Staged,
-    projected: &mut Vec<[f32; LANES]>,
-    scratch: &mut Scratch,
-) -> Result<()> {
-    rows.clear();
-    for done in block {
-        rows.extend((0..job.order.samples(done)).filter_map(|b| job.order.row(done, b)));
-    }
-    let ih = &job.weights.ih;
-    let inputs = rows.iter().map(|row| &job.x[row * ih.k()..][..ih.k()]);
-    let staging = ih.stage(isa, job.engine, job.whole, inputs, staged);
-    staging.map_err(|i| job.not_finite("input", rows[i]))?;
-    let room = rows.len() * panels.len() * PANEL_BLOCKS;
-    if projected.len() < room {
-        projected.resize(room, [0.0; LANES]);
-    }
-    let mut sink = Keep { first: panels.start, panels: panels.len(), to: projected };
-    ih.multiply(isa, job.engine, staged, panels, scratch, &mut sink);
-    Ok(())
-}
-
-/// Keeps the products of a block of rows, `[row][panel][block]`.
-struct Keep<'a> {
-    first: usize,
-    panels: usize,
-    to: &'a mut [[f32; LANES]],
-}
-
-impl Sink for Keep<'_> {
+impl Sink for Target<'_, '_> {
     #[inline(always)]
-    fn take<I: Isa>(&mut self, isa: I, row: usize, panel: usize, gates: [I::F; PANEL_BLOCKS]) {
-        let at = (row * self.panels + panel - self.first) * PANEL_BLOCKS;
-        for (to, gate) in self.to[at..][..PANEL_BLOCKS].iter_mut().zip(gates) {
-            isa.f_store(gate, to);
-        }
-    }
-}
-
-/// Writes products to the rows of the current step.
-struct Store<'a, 'p> {
-    first: usize,
-    out: &'a mut Part<'p>,
-}
-
-impl Sink for Store<'_, '_> {
-    #[inline(always)]
-    fn take<I: Isa>(&mut self, isa: I, row: usize, panel: usize, gates: [I::F; PANEL_BLOCKS]) {
-        let columns = LANES * PANEL_BLOCKS;
-        let out = &mut self.out.write(row)[(panel - self.first) * columns..];
-        for (to, gate) in out.chunks_mut(LANES).zip(gates) {
-            store(isa, gate, to);
+    fn take<I: Isa>(&mut self, isa: I, row: usize, panel: usize, products: [I::F; PANEL_BLOCKS]) {
+        match self {
+            Self::Keep { first, count, to } => {
+                let at = (row * *count + panel - *first) * PANEL_BLOCKS;
+                for (to, product) in to[at..][..PANEL_BLOCKS].iter_mut().zip(products) {
+                    isa.f_store(product, to);
+                }
+            }
+            Self::Cell(cell) => cell.take(isa, row, panel, products),
+            Self::Store { first, to } => {
+                let to = &mut to.write(row)[(panel - *first) * PROJECTED..];
+                for (to, product) in to.chunks_mut(LANES).zip(products) {
+                    store(isa, product, to);
+                }
+            }
         }
     }
 }

@@ -59,7 +59,7 @@ pub trait Matrix: Sized + Send + Sync + Debug {
     /// The number of a row that holds NaN or infinity.
     fn measure<I: Isa>(&self, isa: I, engine: Engine, x: &[f32]) -> Measured<Option<QParams>>;
 
-    /// Makes `rows` ready, with the parameters `whole` or else with those measured here.
+    /// Makes `count` rows ready, with the parameters `whole` or else with those measured here.
     ///
     /// # Errors
     /// The number of a row that holds NaN or infinity.
@@ -68,7 +68,8 @@ pub trait Matrix: Sized + Send + Sync + Debug {
         isa: I,
         engine: Engine,
         whole: Option<QParams>,
-        rows: impl ExactSizeIterator<Item = &'x [f32]> + Clone,
+        count: usize,
+        row: impl Fn(usize) -> &'x [f32],
         to: &mut Staged,
     ) -> Measured<()>;
 

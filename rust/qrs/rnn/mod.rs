@@ -20,7 +20,7 @@ pub use cells::Kind;
 use exchange::{Exchange, MAX_PARTS};
 pub use float::{Float, FloatWeights};
 pub use int8::{Int8, Int8Weights};
-use layer::{Direction, Job};
+use layer::{Direction, Job, PROJECTED};
 pub use matrix::Matrix;
 use steps::Order;
 pub use steps::Steps;
@@ -121,9 +121,6 @@ impl Shape {
         Err(Error::Value { op, message })
     }
 }
-
-/// Columns of a panel of projection weights.
-const PROJECTED: usize = 64;
 
 /// A recurrent network with packed weights. Immutable, cheap to share between threads.
 #[derive(Debug)]
@@ -273,7 +270,7 @@ impl<M: Matrix> Rnn<M> {
                 c0: state.c.map(|c| &c[part(c_size, d)]),
                 hidden,
                 y,
-                cell: cells
+                cells: cells
                     .next()
                     .map(|cell| Exchange::over(cell, &rings[d..=d], kind.units()).remove(0)),
                 c: cs.next().map(|c| Exchange::over(c, &once, kind.units()).remove(0)),

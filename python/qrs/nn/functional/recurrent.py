@@ -14,6 +14,7 @@ import numpy as np
 
 from qrs.autograd import Sample, apply, define_fused
 from qrs.autograd.arrays import Array
+from qrs.nn.functional.dynamic_rounding import rounded
 from qrs.nn.functional.recurrent_steps import GruSteps, LstmSteps, RnnSteps
 from qrs.tensor import Tensor
 
@@ -37,9 +38,12 @@ def _lstm_forward(
     save: bool,
     sizes: list[int],
     reverse: bool,
+    engine: str | None = None,
 ) -> tuple[tuple[Array, ...], Any]:
+    if engine is not None:
+        x = rounded(x, engine)
     out, h_last, c_last, saved = LstmSteps.forward(
-        x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, save
+        x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes, reverse, save, engine
     )
     return (out, h_last, c_last), (saved, x, w_ih, w_hh, w_hr) if save else None
 
@@ -51,11 +55,13 @@ def _lstm_backward(
     *,
     sizes: list[int],
     reverse: bool,
+    engine: str | None = None,
 ) -> Sequence[Array | None]:
     steps, x, w_ih, w_hh, w_hr = saved
     d_out, dh, dc = grads
     return _wanted(
-        LstmSteps.backward(steps, d_out, dh, dc, x, w_ih, w_hh, w_hr, sizes, reverse), needs
+        LstmSteps.backward(steps, d_out, dh, dc, x, w_ih, w_hh, w_hr, sizes, reverse, engine),
+        needs,
     )
 
 
@@ -163,6 +169,7 @@ def lstm_layer(
     w_hr: Tensor | None,
     sizes: list[int],
     reverse: bool = False,
+    engine: str | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Run one direction of one LSTM layer.
 
@@ -181,6 +188,8 @@ def lstm_layer(
         Sequences that run in each step; ``sizes[0]`` is B.
     reverse : bool
         From the last step to the first.
+    engine : {"qrs", "fbgemm", "qnnpack"}, optional
+        Round inputs and states as the dynamically quantized layer does under a profile.
 
     Returns
     -------
@@ -197,8 +206,9 @@ def lstm_layer(
     >>> tuple(out.shape), tuple(h.shape)
     ((4, 3), (2, 3))
     """
+    settings = {"sizes": sizes, "reverse": reverse, "engine": engine}
     return apply(  # type: ignore[no-any-return]
-        LSTM_LAYER, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, sizes=sizes, reverse=reverse
+        LSTM_LAYER, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, **settings
     )
 
 

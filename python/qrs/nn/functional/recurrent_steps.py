@@ -11,6 +11,10 @@ Order of time
     A reversed direction walks the steps from the last to the first. In both orders a state row is
     touched only while its sequence runs, so what is left at the end is the state at its own end.
 
+Rounding
+    With ``engine``, the states are rounded before each product as the dynamically quantized layer
+    rounds them under that profile; the gradient passes straight through.
+
 The input projection of all steps is one matrix product, as are the weight gradients; only the
 product with the previous state stays in the loop.
 """
@@ -23,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from qrs.autograd.arrays import Array
+from qrs.nn.functional.dynamic_rounding import rounded
 
 __all__ = ["GruSteps", "LstmSteps", "RnnSteps", "Saved"]
 
@@ -48,6 +53,11 @@ def _project(x: Array, weight: Array, *biases: Array | None) -> Array:
         if bias is not None:
             out += bias
     return out
+
+
+def _seen(state: Array, engine: str | None) -> Array:
+    """The state as the next product sees it: rounded as a dynamically quantized layer would."""
+    return state if engine is None else rounded(state, engine)
 
 
 def _sigmoid_(x: Array) -> None:
@@ -92,6 +102,7 @@ class LstmSteps:
         sizes: list[int],
         reverse: bool,
         save: bool,
+        engine: str | None = None,
     ) -> tuple[Array, Array, Array, Saved | None]:
         """Return (rows of h', last h, last c, what backward needs)."""
         gates = _project(x, w_ih, b_ih, b_hh)
@@ -105,9 +116,10 @@ class LstmSteps:
         w_hh_t = w_hh.T
         for rows, n in _steps(sizes, reverse):
             gate = gates[rows]
+            state = _seen(h[:n], engine)
             if save:
-                h_prev[rows], c_prev[rows] = h[:n], c[:n]
-            gate += h[:n] @ w_hh_t
+                h_prev[rows], c_prev[rows] = state, c[:n]
+            gate += state @ w_hh_t
             _sigmoid_(gate[:, : 2 * hidden])
             np.tanh(gate[:, 2 * hidden : 3 * hidden], out=gate[:, 2 * hidden : 3 * hidden])
             _sigmoid_(gate[:, 3 * hidden :])
@@ -118,7 +130,7 @@ class LstmSteps:
             if save:
                 tanh_c[rows] = squashed
             squashed *= gate[:, 3 * hidden :]
-            h[:n] = squashed if w_hr is None else squashed @ w_hr.T
+            h[:n] = squashed if w_hr is None else _seen(squashed, engine) @ w_hr.T
             out[rows] = h[:n]
         return out, h, c, Saved(gates, h_prev, (c_prev, tanh_c)) if save else None
 
@@ -134,6 +146,7 @@ class LstmSteps:
         w_hr: Array | None,
         sizes: list[int],
         reverse: bool,
+        engine: str | None = None,
     ) -> tuple[Array | None, ...]:
         """Return the gradients of (x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr)."""
         gates, (c_prev, tanh_c) = saved.gates, saved.extra
@@ -159,7 +172,7 @@ class LstmSteps:
         dx, *d_params = _parameter_grads(d_gates, d_gates, x, saved, w_ih)
         d_hr = None
         if d_projected is not None:
-            d_hr = d_projected.T @ (gates[:, 3 * hidden :] * tanh_c)
+            d_hr = d_projected.T @ _seen(gates[:, 3 * hidden :] * tanh_c, engine)
         return dx, dh, dc, *d_params, d_hr
 
 

@@ -1,5 +1,6 @@
 """Fused layers: float ones here, their quantized forms in `quantized`."""
 
+from qrs.nn.intrinsic import quantized
 from qrs.nn.intrinsic.fused import (
     BNReLU2d,
     BNReLU3d,
@@ -13,6 +14,7 @@ from qrs.nn.intrinsic.fused import (
     ConvReLU2d,
     ConvReLU3d,
     FusedModule,
+    LinearBn1d,
     LinearReLU,
 )
 
@@ -29,5 +31,7 @@ __all__ = [
     "ConvReLU2d",
     "ConvReLU3d",
     "FusedModule",
+    "LinearBn1d",
     "LinearReLU",
+    "quantized",
 ]

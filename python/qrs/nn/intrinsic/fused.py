@@ -24,6 +24,7 @@ __all__ = [
     "ConvReLU2d",
     "ConvReLU3d",
     "FusedModule",
+    "LinearBn1d",
     "LinearReLU",
 ]
 
@@ -86,6 +87,12 @@ class LinearReLU(FusedModule):
     """`Linear` and `ReLU`."""
 
     types = (Linear, ReLU)
+
+
+class LinearBn1d(FusedModule):
+    """`Linear` and `BatchNorm1d`, for training."""
+
+    types = (Linear, BatchNorm1d)
 
 
 class ConvBn1d(FusedModule):

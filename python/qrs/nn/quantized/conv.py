@@ -9,23 +9,24 @@ import numpy as np
 
 from qrs._kernels import PackedConv
 from qrs.errors import ShapeError
-from qrs.nn.functional.windows import to_tuple
+from qrs.nn.functional.padding import pad
 from qrs.nn.layers import conv as floats
-from qrs.nn.module import Module
-from qrs.nn.quantized.images import channels_first, channels_last, padded
+from qrs.nn.layers.conv_settings import ConvSettings, Ints
+from qrs.nn.quantized.images import channels_first, channels_last
 from qrs.nn.quantized.static import StaticLayer
 from qrs.nn.quantized.weights import kernel_params
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "ConvSettings", "pack_conv"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "QuantizedConv", "pack_conv", "three"]
 
-Ints = int | Sequence[int]
+_AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
-def _three(numbers: Sequence[int], fill: int) -> tuple[int, ...]:
-    """Depth, height and width of kernels and strides, of which the first may be missing."""
-    return (fill,) * (3 - len(numbers)) + tuple(numbers)
+def three(numbers: Sequence[int], fill: int) -> tuple[int, int, int]:
+    """Numbers for depth, height and width; those of missing axes are ``fill``."""
+    d, h, w = (fill,) * (3 - len(numbers)) + tuple(numbers)
+    return d, h, w
 
 
 def pack_conv(
@@ -38,68 +39,206 @@ def pack_conv(
 ) -> PackedConv:
     """A weight, shape (O, C / groups, *K), and bias as the kernels read them."""
     scales, zero_points = kernel_params(weight)
-    ints = channels_last(weight.int_repr()._array)
     return PackedConv(
-        np.ascontiguousarray(ints),
+        np.ascontiguousarray(channels_last(weight.int_repr()._array)),
         scales,
         zero_points,
         None if bias is None else bias._array,
-        _three(stride, 1),  # type: ignore[arg-type]
-        _three(padding, 0),  # type: ignore[arg-type]
-        _three(dilation, 1),  # type: ignore[arg-type]
+        three(stride, 1),
+        three(padding, 0),
+        three(dilation, 1),
         groups,
     )
 
 
-class ConvSettings(StaticLayer):
-    """Settings and printing of all quantized convolutions.
+class QuantizedConv(StaticLayer, ConvSettings):
+    """What all quantized convolutions share: settings, the check of inputs, printing."""
 
-    A float convolution checks the settings and works out what they mean; it is not kept.
-    """
-
-    rank = 0
-    _shown = (("padding", 0), ("dilation", 1), ("output_padding", 0))
-
-    def _init_conv(self, settings: Any) -> None:
-        """Take the settings of a float convolution."""
-        self.in_channels: int = settings.in_channels
-        self.out_channels: int = settings.out_channels
-        self.kernel_size: tuple[int, ...] = settings.kernel_size
-        self.stride: tuple[int, ...] = settings.stride
-        self.padding: tuple[int, ...] | str = settings.padding
-        self.dilation: tuple[int, ...] = settings.dilation
-        self.output_padding: tuple[int, ...] = settings.output_padding
-        self.groups: int = settings.groups
-        self.padding_mode: str = settings.padding_mode
-        bias = settings.bias is not None
-        self._init_weights(tuple(settings.weight.shape), self.out_channels, bias)
+    def _init_conv(self, settings: tuple[Any, ...], bias: bool) -> None:
+        self._init_settings(*settings)
+        self._init_weights(self._weight_shape(), self.out_channels, bias)
 
     def _image(self, input: Any) -> QTensor:
         """The input, if it is quantized and has the right number of dimensions."""
         x = self._checked(input)
         if x._ints.ndim - self.rank not in (1, 2):
-            axes = ("L", "HW", "DHW")[self.rank - 1]
-            text = ", ".join(["C", *axes])
+            axes = _AXES[self.rank]
             raise ShapeError(
-                f"{self._get_name()}: input of shape {tuple(x.shape)} came, expected (N, {text}) "
-                f"or ({text})"
+                f"{self._get_name()}: input of shape {tuple(x.shape)} came, expected "
+                f"(N, C, {axes}) or (C, {axes})"
             )
         return x
 
+    def _run(self, x: QTensor, ints: np.ndarray[Any, Any]) -> QTensor:
+        """The output for an input whose integers may have been padded."""
+        own: Any = x._qparams
+        batched = ints.ndim == self.rank + 2
+        out = self._packed.quantized(
+            channels_last(ints if batched else ints[None]),
+            (own.scale, own.zero_point),
+            self._pair,
+            self._span,
+            self.engine,
+        )
+        y = channels_first(out, self.rank)
+        return QTensor._wrap(y if batched else y[0], self._output, self.output_dtype)
+
     def extra_repr(self) -> str:
         """Sizes, quantization, and what differs from the defaults."""
-        text = (
-            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
-            f"stride={self.stride}, {super().extra_repr()}"
+        return self._describe(
+            self.bias() is not None, f", scale={self.scale}, zero_point={self.zero_point}"
         )
-        for name, default in self._shown:
-            value = getattr(self, name)
-            if value != (default,) * self.rank:
-                text += f", {name}={value}"
-        if self.groups != 1:
-            text += f", groups={self.groups}"
-        if self.bias() is None:
-            text += ", bias=False"
+
+
+class _Conv(QuantizedConv):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Ints | str = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+    ) -> None:
+        super().__init__()
+        self._init_conv(
+            (
+                in_channels,
+                out_channels,
+                kernel_size,
+                stride,
+                padding,
+                dilation,
+                0,
+                groups,
+                padding_mode,
+            ),
+            bias,
+        )
+
+    @classmethod
+    def _like(cls, mod: Any) -> Self:
+        return cls(
+            mod.in_channels,
+            mod.out_channels,
+            mod.kernel_size,
+            mod.stride,
+            mod.padding,
+            mod.dilation,
+            mod.groups,
+            mod.bias is not None,
+            mod.padding_mode,
+        )
+
+    def _pack(self) -> None:
+        around = self._padding_around()
+        before, after = around[-2::-2], around[::-2]
+        # The kernels pad with zeros only, by as much before as after.
+        self._own_padding = self.padding_mode != "zeros" or before != after
+        padding = [0] * self.rank if self._own_padding else before
+        self._packed = pack_conv(
+            self.weight(), self.bias(), self.stride, padding, self.dilation, self.groups
+        )
+
+    def _padded(self, x: QTensor) -> np.ndarray[Any, Any]:
+        around = self._padding_around()
         if self.padding_mode != "zeros":
-            text += f", padding_mode={self.padding_mode}"
-        return text
+            padded: Any = pad(x, around, self.padding_mode)  # type: ignore[arg-type]
+            ints: np.ndarray[Any, Any] = padded._ints
+            return ints
+        pairs = list(zip(around[::2], around[1::2], strict=True))[::-1]
+        outer = [(0, 0)] * (x._ints.ndim - self.rank)
+        return np.pad(x._ints, outer + pairs, constant_values=x.q_zero_point())
+
+    def forward(self, input: Any) -> QTensor:
+        """Convolve.
+
+        Parameters
+        ----------
+        input : QTensor, quint8 (or qint8, if calibrated so), shape (N, C, *S) or (C, *S)
+            Fastest if its memory is channels-last, as all quantized layers leave it.
+
+        Returns
+        -------
+        QTensor, of the same type, shape (N, O, *S') or (O, *S')
+
+        Raises
+        ------
+        DtypeError, ShapeError
+            If the input does not fit.
+        """
+        x = self._image(input)
+        return self._run(x, self._padded(x) if self._own_padding else x._ints)
+
+
+class Conv1d(_Conv):
+    """A convolution over one spatial axis from quantized inputs to outputs; see `Conv2d`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.ones(2, 3, 8), 0.1, 0, qrs.quint8)
+    >>> tuple(qrs.nn.quantized.Conv1d(3, 4, 3)(x).shape)
+    (2, 4, 6)
+    """
+
+    rank = 1
+    float_class = floats.Conv1d
+
+
+class Conv2d(_Conv):
+    """A convolution of images from quantized inputs to quantized outputs.
+
+    Parameters
+    ----------
+    in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode
+        As `nn.Conv2d`.
+
+    Attributes
+    ----------
+    scale, zero_point : float, int
+        Of the output; see `QuantizedOutput`.
+    engine : str
+        The numeric profile, that of `qrs.backends.quantized.engine` when the layer was made.
+
+    Raises
+    ------
+    ValueError, ShapeError
+        If the arguments do not fit together.
+
+    Notes
+    -----
+    The formula is that of `Linear`; padding counts as the input's zero point.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> layer = qrs.nn.quantized.Conv2d(3, 4, 3, padding=1)
+    >>> layer
+    QuantizedConv2d(3, 4, kernel_size=(3, 3), stride=(1, 1), scale=1.0, zero_point=0,
+    padding=(1, 1))
+    >>> x = qrs.quantize_per_tensor(qrs.ones(2, 3, 8, 8), 0.1, 0, qrs.quint8)
+    >>> tuple(layer(x).shape)
+    (2, 4, 8, 8)
+    """
+
+    rank = 2
+    float_class = floats.Conv2d
+
+
+class Conv3d(_Conv):
+    """A convolution over three spatial axes from quantized inputs to outputs; see `Conv2d`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.ones(1, 3, 4, 4, 4), 0.1, 0, qrs.quint8)
+    >>> tuple(qrs.nn.quantized.Conv3d(3, 4, 3)(x).shape)
+    (1, 4, 2, 2, 2)
+    """
+
+    rank = 3
+    float_class = floats.Conv3d

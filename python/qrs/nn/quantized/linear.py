@@ -67,8 +67,8 @@ class Linear(StaticLayer):
         self._init_weights((out_features, in_features), out_features, bias_)
 
     @classmethod
-    def _like(cls, inner: Any) -> Self:
-        return cls(inner.in_features, inner.out_features, inner.bias is not None)
+    def _like(cls, mod: Any) -> Self:
+        return cls(mod.in_features, mod.out_features, mod.bias is not None)
 
     def _pack(self) -> None:
         self._packed = pack_linear(self.weight(), self.bias())

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8, quint8
 from qrs.errors import DtypeError, QrsError
+from qrs.nn.layers.container import Sequential
 from qrs.nn.module import Module
 from qrs.qtensor import PerTensor, QTensor
 from qrs.qtensor.qparams import per_tensor
 from qrs.tensor import Tensor
 
-__all__ = ["QuantizedOutput", "observed_output", "refuse_input"]
+__all__ = ["Converted", "QuantizedOutput", "observed_output", "refuse_input"]
+
+_RANGES = {quint8: (0, 255), qint8: (-128, 127)}
 
 
 def refuse_input(where: str, value: object, expected: Dtype | None = None) -> NoReturn:
@@ -65,10 +68,10 @@ def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:
     observer = getattr(mod, "activation_post_process", None)
     if observer is None or not hasattr(observer, "calculate_qparams"):
         raise QrsError(
-            f"{where}: a {type(mod).__name__} without an observer came, expected a prepared module; "
+            f"{where}: a {type(mod).__name__} without an observer came, expected a prepared one; "
             "call prepare and run calibration data before convert"
         )
-    if observer.dtype not in (quint8, qint8):
+    if observer.dtype not in _RANGES:
         raise DtypeError(
             f"{where}: the activation observer {type(observer).__name__} has dtype "
             f"{observer.dtype!r}, expected qrs.quint8 or qrs.qint8; use a static qconfig such as "
@@ -99,14 +102,12 @@ class QuantizedOutput(Module):
     # Whether the output is cut at 0 from below.
     relu = False
 
-    def __init__(
-        self, scale: Any = 1.0, zero_point: Any = 0, output_dtype: Dtype = quint8
-    ) -> None:
+    def __init__(self, scale: Any = 1.0, zero_point: Any = 0, output_dtype: Dtype = quint8) -> None:
         super().__init__()
         self._set_output(scale, zero_point, output_dtype)
 
     def _set_output(self, scale: Any, zero_point: Any, output_dtype: Dtype) -> None:
-        if output_dtype not in (quint8, qint8):
+        if output_dtype not in _RANGES:
             raise DtypeError(
                 f"{self._get_name()}: output dtype {output_dtype!r} came, expected qrs.quint8 or "
                 "qrs.qint8"
@@ -118,7 +119,7 @@ class QuantizedOutput(Module):
         """Keep the parameters in the forms in which `forward` wants them."""
         self._output = output
         self._pair = (output.scale, output.zero_point)
-        low, high = self.output_dtype.qmin, self.output_dtype.qmax
+        low, high = _RANGES[self.output_dtype]
         self._span = (output.zero_point if self.relu else low, high)
 
     @property
@@ -198,3 +199,36 @@ class QuantizedOutput(Module):
     def extra_repr(self) -> str:
         """The parameters of the output."""
         return f"scale={self.scale}, zero_point={self.zero_point}"
+
+
+class Converted(QuantizedOutput):
+    """A module with a quantized output that is made from a float one."""
+
+    # The float class that this is made from.
+    float_class: ClassVar[type[Module]]
+
+    @classmethod
+    def _like(cls, mod: Any) -> Self:
+        """A new module with the settings and tensors of a float one."""
+        raise NotImplementedError(f"{cls.__name__}: no _like method, expected one")
+
+    @classmethod
+    def from_float(cls, mod: Any) -> Self:
+        """Take settings and tensors of a prepared float module, and the range of its observer.
+
+        Raises
+        ------
+        TypeError
+            If it is of another type.
+        QrsError, NotCalibratedError
+            If it was not prepared, or its observer has seen no data.
+        """
+        where = f"Quantized{cls.__name__}.from_float"
+        inner = mod[0] if isinstance(mod, Sequential) else mod
+        if type(inner) is not cls.float_class:
+            raise TypeError(
+                f"{where}: a {type(inner).__name__} came, expected a {cls.float_class.__name__}"
+            )
+        new = cls._like(inner)
+        new._set_output(*observed_output(mod, where))
+        return new

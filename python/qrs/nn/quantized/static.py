@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from qrs.backends import quantized
 from qrs.dtypes import qint8
 from qrs.nn.layers.container import Sequential
-from qrs.nn.module import Module
-from qrs.nn.quantized.output import QuantizedOutput, observed_output
+from qrs.nn.quantized.output import Converted, observed_output
 from qrs.nn.quantized.packed import WeightAndBias
 from qrs.nn.quantized.weights import quantize_weight
 from qrs.qtensor import QTensor
@@ -31,7 +30,7 @@ def float_parts(inner: Any) -> tuple[Tensor, Tensor | None]:
     return inner.weight, inner.bias
 
 
-class StaticLayer(WeightAndBias, QuantizedOutput):
+class StaticLayer(WeightAndBias, Converted):
     """A layer with int8 weights from quantized inputs to quantized outputs.
 
     Attributes
@@ -40,8 +39,6 @@ class StaticLayer(WeightAndBias, QuantizedOutput):
         The numeric profile, that of `qrs.backends.quantized.engine` when the layer was made.
     """
 
-    # The float class that this is made from.
-    float_class: ClassVar[type[Module]]
     # The axis of the weight that counts the output channels.
     channel_axis = 0
 
@@ -52,11 +49,6 @@ class StaticLayer(WeightAndBias, QuantizedOutput):
         if bias:
             self._values["bias"] = Tensor._wrap(np.zeros(channels, np.float32))
         self._pack()
-
-    @classmethod
-    def _like(cls, inner: Any) -> Self:
-        """A new layer with the settings of a float one."""
-        raise NotImplementedError(f"{cls.__name__}: no _like method, expected one")
 
     @classmethod
     def from_float(cls, mod: Any) -> Self:
@@ -86,6 +78,9 @@ class StaticLayer(WeightAndBias, QuantizedOutput):
         output = observed_output(mod, where)
         weight, bias = float_parts(inner)
         observer = getattr(inner, "weight_fake_quant", None) or mod.qconfig.weight()
+        if cls.channel_axis and hasattr(observer, "ch_axis"):
+            # A new observer looks along axis 0.
+            observer.ch_axis = cls.channel_axis
         new = cls._like(inner)
         new._set_output(*output)
         if bias is None:
@@ -93,6 +88,5 @@ class StaticLayer(WeightAndBias, QuantizedOutput):
         else:
             # Folding gives a bias to a layer that was made without one.
             new._values["bias"] = bias.detach()
-        weight = quantize_weight(weight, observer, where, cls.channel_axis)
-        new.set_weight_bias(weight, bias)
+        new.set_weight_bias(quantize_weight(weight, observer, where, cls.channel_axis), bias)
         return new

@@ -1,0 +1,45 @@
+"""Quantized layers that end with a ReLU: the cut at zero costs nothing in the kernels."""
+
+from __future__ import annotations
+
+from qrs.nn.quantized.batchnorm import BatchNorm2d, BatchNorm3d
+from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
+from qrs.nn.quantized.linear import Linear
+
+__all__ = ["BNReLU2d", "BNReLU3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+
+
+class ConvReLU1d(Conv1d):
+    """`nn.quantized.Conv1d` and ReLU."""
+
+    relu = True
+
+
+class ConvReLU2d(Conv2d):
+    """`nn.quantized.Conv2d` and ReLU."""
+
+    relu = True
+
+
+class ConvReLU3d(Conv3d):
+    """`nn.quantized.Conv3d` and ReLU."""
+
+    relu = True
+
+
+class LinearReLU(Linear):
+    """`nn.quantized.Linear` and ReLU."""
+
+    relu = True
+
+
+class BNReLU2d(BatchNorm2d):
+    """`nn.quantized.BatchNorm2d` and ReLU."""
+
+    relu = True
+
+
+class BNReLU3d(BatchNorm3d):
+    """`nn.quantized.BatchNorm3d` and ReLU."""
+
+    relu = True

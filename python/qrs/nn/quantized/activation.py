@@ -1,0 +1,178 @@
+"""Statically quantized activations whose output has a scale of its own.
+
+Those without one (ReLU, Hardtanh, Sigmoid, Tanh, ...) are the float modules: they take quantized
+tensors too.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Self
+
+from qrs.nn.layers import activation, activation_settings
+from qrs.nn.module import Module
+from qrs.nn.quantized import functional as F
+from qrs.nn.quantized.output import Converted
+from qrs.qtensor import QTensor
+
+__all__ = ["ELU", "Hardswish", "LeakyReLU", "ReLU6", "Sigmoid"]
+
+
+class _Activation(Converted):
+    # Names of the settings, which the constructor takes after scale and zero point.
+    settings: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def _like(cls, mod: Any) -> Self:
+        return cls(1.0, 0, *[getattr(mod, name) for name in cls.settings])
+
+    def extra_repr(self) -> str:
+        """The parameters of the output, and the settings."""
+        text = [super().extra_repr(), *[f"{name}={getattr(self, name)}" for name in self.settings]]
+        return ", ".join(text)
+
+
+class Hardswish(_Activation):
+    """``x * relu6(x + 3) / 6``.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.Hardswish(0.5, 0)(x).dequantize()
+    tensor([0., 3.])
+    """
+
+    float_class = activation.Hardswish
+
+    def __init__(self, scale: Any, zero_point: Any) -> None:
+        super().__init__(scale, zero_point)
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.hardswish(self._checked(input), *self._pair)
+
+
+class ELU(_Activation):
+    """x above zero and ``alpha (exp(x) - 1)`` below.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+    alpha : float
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.ELU(0.5, 4)(x).dequantize()
+    tensor([-1.,  3.])
+    """
+
+    float_class = activation_settings.ELU
+    settings = ("alpha",)
+
+    def __init__(self, scale: Any, zero_point: Any, alpha: float = 1.0) -> None:
+        super().__init__(scale, zero_point)
+        self.alpha = alpha
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.elu(self._checked(input), *self._pair, self.alpha)
+
+
+class LeakyReLU(_Activation):
+    """x above zero and ``negative_slope * x`` below.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+    negative_slope : float
+    inplace : bool
+        Has no effect: quantized tensors are not overwritten.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.LeakyReLU(0.5, 4, 0.25)(x).dequantize()
+    tensor([-1.,  3.])
+    """
+
+    float_class = activation_settings.LeakyReLU
+    settings = ("negative_slope",)
+
+    def __init__(
+        self, scale: Any, zero_point: Any, negative_slope: float = 1e-2, inplace: bool = False
+    ) -> None:
+        super().__init__(scale, zero_point)
+        self.negative_slope = negative_slope
+        self.inplace = inplace
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.leaky_relu(self._checked(input), self.negative_slope, False, *self._pair)
+
+
+class Sigmoid(_Activation):
+    """``1 / (1 + exp(-x))`` with chosen output parameters; `nn.Sigmoid` uses 1/256 and 0.
+
+    Parameters
+    ----------
+    output_scale, output_zero_point : float, int
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([0.0, 9.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.Sigmoid(0.01, 0)(x).dequantize()
+    tensor([0.5000, 1.0000])
+    """
+
+    float_class = activation.Sigmoid
+
+    def __init__(self, output_scale: Any, output_zero_point: Any) -> None:
+        super().__init__(output_scale, output_zero_point)
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.sigmoid(self._checked(input), *self._pair)
+
+
+class ReLU6(Module):
+    """``min(max(x, 0), 6)``, in the quantization of the input.
+
+    Parameters
+    ----------
+    inplace : bool
+        Has no effect: quantized tensors are not overwritten.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-1.0, 7.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.ReLU6()(x).dequantize()
+    tensor([0., 6.])
+    """
+
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    @classmethod
+    def from_float(cls, mod: Any) -> Self:
+        """A module like the float one, which needs no observer."""
+        return cls(mod.inplace)
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.relu6(input)
+
+    def _get_name(self) -> str:
+        return "QuantizedReLU6"

@@ -1,0 +1,57 @@
+"""README does what it says: its example runs and prints what it shows, its table is the code's."""
+
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(after: str) -> str:
+    """The first fenced block after a marker."""
+    found = re.search(r"```\w*\n(.*?)```", README.partition(after)[2], re.DOTALL)
+    assert found is not None, f"README has no block after {after}"
+    return found[1]
+
+
+def without_times(text: str) -> str:
+    return re.sub(r" +\d+ ms", " ... ms", text)
+
+
+def table_writer() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("readme_table", ROOT / "dev" / "readme_table.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_example_prints_what_readme_shows(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    monkeypatch.chdir(tmp_path)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(block("<!-- example -->"), "README.md", "exec"), {"__name__": "readme"})
+    assert without_times(printed.getvalue()) == without_times(block("<!-- output -->"))
+
+
+def test_layers_are_those_of_the_swap_table() -> None:
+    assert table_writer().updated(README) == README, "run: python dev/readme_table.py"
+
+
+def test_pages_that_readme_names_exist() -> None:
+    targets = [link for link in re.findall(r"\]\(([^)]+)\)", README) if "://" not in link]
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_pages_name_files_that_exist() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?:rust|python|tests|benches)/[\w./-]+\.(?:rs|py|md|toml)", text))
+    assert named
+    assert sorted(name for name in named if not (ROOT / name).exists()) == []
