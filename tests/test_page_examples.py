@@ -2,6 +2,12 @@
 
 from types import SimpleNamespace
 
+import pytest
+
+from qrs.errors import DtypeError
+
+import qrs
+
 DYNAMIC = """
 import qrs as torch
 # define a floating point model
@@ -24,9 +30,59 @@ input_fp32 = torch.randn(4, 4, 4, 4)
 res = model_int8(input_fp32)
 """
 
+# The page leaves `training_loop` and, here, `input_fp32` to the reader.
+QAT = """
+import qrs as torch
+# define a floating point model where some layers could benefit from QAT
+class M(torch.nn.Module):
+    def __init__(self):
+        super(M, self).__init__()
+        # QuantStub converts tensors from floating point to quantized
+        self.quant = torch.quantization.QuantStub()
+        self.conv = torch.nn.Conv2d(1, 1, 1)
+        self.bn = torch.nn.BatchNorm2d(1)
+        self.relu = torch.nn.ReLU()
+        # DeQuantStub converts tensors from quantized to floating point
+        self.dequant = torch.quantization.DeQuantStub()
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.conv(x)
+        x = self.bn(x)
+        x = self.relu(x)
+        x = self.dequant(x)
+        return x
+# create a model instance
+model_fp32 = M()
+# model must be set to train mode for QAT logic to work
+model_fp32.train()
+# attach a global qconfig, which contains information about what kind
+# of observers to attach. Use 'fbgemm' for server inference and
+# 'qnnpack' for mobile inference. Other quantization configurations such
+# as selecting symmetric or assymetric quantization and MinMax or L2Norm
+# calibration techniques can be specified here.
+model_fp32.qconfig = torch.quantization.get_default_qat_qconfig('fbgemm')
+# fuse the activations to preceding layers, where applicable
+# this needs to be done manually depending on the model architecture
+model_fp32_fused = torch.quantization.fuse_modules(model_fp32,
+    [['conv', 'bn', 'relu']])
+# Prepare the model for QAT. This inserts observers and fake_quants in
+# the model that will observe weight and activation tensors during calibration.
+model_fp32_prepared = torch.quantization.prepare_qat(model_fp32_fused)
+# run the training loop (not shown)
+training_loop(model_fp32_prepared)
+# Convert the observed model to a quantized model. This does several things:
+# quantizes the weights, computes and stores the scale and bias value to be
+# used with each activation tensor, fuses modules where appropriate,
+# and replaces key operators with quantized implementations.
+model_fp32_prepared.eval()
+model_int8 = torch.quantization.convert(model_fp32_prepared)
+# run the model, relevant calculations will happen in int8
+res = model_int8(input_fp32)
+"""
 
-def run(text: str) -> SimpleNamespace:
-    names: dict[str, object] = {"__name__": "page"}
+
+def run(text: str, **given: object) -> SimpleNamespace:
+    names: dict[str, object] = {"__name__": "page", **given}
     exec(compile(text, "page", "exec"), names)
     return SimpleNamespace(**names)
 
@@ -37,3 +93,46 @@ def test_dynamic_quantization() -> None:
     difference = (names.res - names.model_fp32(names.input_fp32)).abs().max().item()
     assert names.res.shape == (4, 4, 4, 4)
     assert difference < 0.05
+
+
+def test_quantization_aware_training() -> None:
+    images = qrs.randn(64, 1, 4, 4, generator=qrs.Generator().manual_seed(0))
+    losses = []
+
+    def training_loop(model: qrs.nn.Module) -> None:
+        """Learn the positive part of 3 x - 1."""
+        wanted = (3 * images - 1).relu()
+        optimizer = qrs.optim.SGD(model.parameters(), lr=0.2)
+        for _ in range(80):
+            optimizer.zero_grad()
+            loss = qrs.nn.functional.mse_loss(model(images), wanted)
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        model.apply(qrs.quantization.disable_observer)
+
+    names = run(QAT, training_loop=training_loop, input_fp32=images)
+    assert repr(names.model_int8.conv).startswith("QuantizedConvReLU2d(")
+    assert losses[-1] < 0.02 * losses[0]
+    step = names.model_int8.conv.scale
+    simulated = names.model_fp32_prepared(images)
+    assert (names.res - simulated).abs().max().item() <= 1.01 * step
+    assert names.res.min().item() == 0.0
+
+
+def test_static_quantization() -> None:
+    names = run(STATIC)
+    assert repr(names.model_int8.conv).startswith("QuantizedConvReLU2d(1, 1, kernel_size=(1, 1)")
+    difference = (names.res - names.model_fp32(names.input_fp32)).abs().max().item()
+    assert names.res.shape == (4, 1, 4, 4)
+    assert difference < 0.05
+
+
+def test_a_float_tensor_in_a_quantized_layer_is_explained() -> None:
+    with pytest.raises(DtypeError, match=r"at conv1 \(Conv2d\): .*insert a QuantStub before"):
+        run(ERRORS, QUANT=False)
+
+
+def test_a_quantized_tensor_in_a_float_layer_is_explained() -> None:
+    with pytest.raises(DtypeError, match=r"at conv2 \(Conv2d\): .*insert a DeQuantStub before"):
+        run(ERRORS, QUANT=True)

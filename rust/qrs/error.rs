@@ -39,6 +39,15 @@ pub enum Error {
         /// Index of the row that holds it.
         row: usize,
     },
+    /// An index that is no row of a table.
+    Index {
+        /// Operation.
+        op: &'static str,
+        /// The index.
+        index: i64,
+        /// Rows of the table.
+        rows: usize,
+    },
     /// `QRS_ISA` or a caller named a level that this CPU lacks.
     UnknownLevel {
         /// The name.
@@ -67,6 +76,11 @@ impl fmt::Display for Error {
                 f,
                 "{op}: row {row} of the input holds NaN or infinity, expected finite values; \
                  check what comes before this layer"
+            ),
+            Self::Index { op, index, rows } => write!(
+                f,
+                "{op}: index {index} came for a table of {rows} rows, expected at least 0 and less than \
+                 {rows}"
             ),
             Self::UnknownLevel { name, available } => write!(
                 f,

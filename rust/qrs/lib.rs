@@ -3,11 +3,13 @@
 pub mod activation;
 pub mod byte;
 pub mod conv;
+pub mod embedding;
 pub mod error;
 pub mod gemm;
 #[expect(unsafe_code, reason = "the one place of CPU instructions; see isa/mod.rs")]
 pub mod isa;
 pub mod linear;
+pub mod matmul;
 pub mod norm;
 pub mod pack;
 pub mod parallel;
@@ -18,6 +20,8 @@ pub mod quantize;
 #[doc(hidden)]
 pub mod reference;
 pub mod requant;
+pub mod resample;
 pub mod rnn;
 pub mod scratch;
+pub mod shuffle;
 pub mod table;

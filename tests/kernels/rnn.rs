@@ -33,9 +33,9 @@ fn run(
 ) -> Result<Vec<f32>, Error> {
     let mut y = vec![0.0; x.len() / 3 * 2];
     let (mut h_out, mut c_out) = (vec![0.0; h.len()], vec![0.0; h.len()]);
-    let out = Output { y: &mut y, h: &mut h_out, c: &mut c_out };
+    let mut out = Output { y: &mut y, h: &mut h_out, c: &mut c_out };
     let state = State { h: Some(h), c: None };
-    network.forward(level().expect("level"), engine, steps, x, state, out)?;
+    network.forward(level().expect("level"), engine, steps, x, state, &mut out)?;
     Ok(y)
 }
 

@@ -1,6 +1,6 @@
 """Layers, containers and losses, with the names of PyTorch."""
 
-from qrs.nn import functional, init, intrinsic, quantizable, quantized, utils
+from qrs.nn import functional, init, intrinsic, qat, quantizable, quantized, utils
 from qrs.nn.layers.activation import (
     SELU,
     Hardsigmoid,
@@ -226,6 +226,7 @@ __all__ = [
     "functional",
     "init",
     "intrinsic",
+    "qat",
     "quantizable",
     "quantized",
     "utils",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from qrs.errors import QrsError
+from qrs.errors import QrsError, UnquantizedLayerWarning
 from qrs.nn.intrinsic import FusedModule
 from qrs.nn.module import Module
 from qrs.quantization.observe import is_activation_post_process, observer_hook
 from qrs.quantization.propagate import remove_qconfig_
-from qrs.quantization.swaps import get_default_static_quant_module_mappings
+from qrs.quantization.swaps import SWAPS, get_default_static_quant_module_mappings
 
 __all__ = ["convert", "convert_modules", "swap_module"]
 
@@ -54,6 +55,11 @@ def convert(
     NotCalibratedError
         If an observer has seen no data; the message names its module.
 
+    Warns
+    -----
+    UnquantizedLayerWarning
+        For layers that have a qconfig and stay float.
+
     Examples
     --------
     >>> import qrs
@@ -70,6 +76,7 @@ def convert(
     >>> qrs.quantization.convert(prepared, {qrs.nn.Linear: Scale})[0].scale > 0
     True
     """
+    static = mapping is None
     if mapping is None:
         mapping = get_default_static_quant_module_mappings()
         if not any(is_activation_post_process(part) for part in module.modules()):
@@ -81,10 +88,30 @@ def convert(
         module = copy.deepcopy(module)
     custom = (convert_custom_config_dict or {}).get("observed_to_quantized_custom_module_class", {})
     module = convert_modules(module, mapping, custom)
+    if static:
+        _warn_of_float_layers(module)
     if remove_qconfig:
         remove_qconfig_(module)
         _remove_observers(module)
     return module
+
+
+def _warn_of_float_layers(model: Module) -> None:
+    """Report layers that have a qconfig and stay float: derived types, and those without a form."""
+    known = tuple(row.float for row in SWAPS if row.static or row.dynamic)
+    left = [
+        f"{name or 'the model'} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if isinstance(module, (*known, FusedModule)) and getattr(module, "qconfig", None)
+    ]
+    if left:
+        warnings.warn(
+            f"convert: left in float: {', '.join(left)}; expected layers of the exact types of "
+            "get_default_static_quant_module_mappings(), fused in evaluation mode; pass mapping "
+            "with a quantized form, or set their qconfig to None",
+            UnquantizedLayerWarning,
+            stacklevel=3,
+        )
 
 
 def convert_modules(
@@ -109,13 +136,24 @@ def convert_modules(
     done = {} if done is None else done
     if module in done:
         return done[module]
-    # A fused module is replaced whole, and so is a custom observed one.
-    if not isinstance(module, FusedModule) and type(module) not in custom:
+    # A fused module is replaced whole, and so are all whose type says so.
+    if not isinstance(module, FusedModule) and not _is_replaced(module, mapping, custom):
         for name, child in list(module._modules.items()):
             if child is not None and not is_activation_post_process(child):
-                module._modules[name] = convert_modules(child, mapping, custom, done)
+                try:
+                    module._modules[name] = convert_modules(child, mapping, custom, done)
+                except QrsError as error:
+                    _locate(error, name, child)
+                    raise
     done[module] = swap_module(module, mapping, custom)
     return done[module]
+
+
+def _locate(error: QrsError, name: str, child: Module) -> None:
+    """Say below which child an error arose."""
+    if not error.module_path:
+        error._class = type(child).__name__
+    error.module_path = f"{name}.{error.module_path}" if error.module_path else name
 
 
 def swap_module(
@@ -153,6 +191,11 @@ def swap_module(
         if hook is not observer_hook:
             new.register_forward_hook(hook)
     return new
+
+
+def _is_replaced(module: Module, mapping: ModuleMap, custom: ModuleMap) -> bool:
+    known = type(module) in mapping and getattr(module, "qconfig", None) is not None
+    return known or type(module) in custom
 
 
 def _remove_observers(module: Module) -> None:

@@ -16,6 +16,7 @@ from qrs.quantization.observer import ObserverBase
 from qrs.quantization.propagate import propagate_qconfig_
 from qrs.quantization.stubs import DeQuantStub
 from qrs.quantization.swaps import (
+    get_default_observed_module_mappings,
     get_default_qconfig_propagation_list,
     get_fixed_output_fake_quant,
 )
@@ -23,6 +24,7 @@ from qrs.quantization.swaps import (
 __all__ = [
     "add_observer_",
     "is_activation_post_process",
+    "name_observers",
     "observer_hook",
     "prepare",
     "register_activation_post_process_hook",
@@ -78,7 +80,8 @@ def prepare(
         Types to observe as a whole although they have children.
     prepare_custom_config_dict : mapping, optional
         ``{"float_to_observed_custom_module_class": {Float: Observed}}``: modules of the exact type
-        Float become ``Observed.from_float(module)``.
+        Float become ``Observed.from_float(module)``. An `nn.LSTM` becomes an `nn.quantizable.LSTM`
+        unless something else is said here.
 
     Returns
     -------
@@ -100,6 +103,9 @@ def prepare(
     'HistogramObserver'
     """
     for name, module in model.named_modules():
+        # A fake quantizer, such as that of a weight, holds its own observer.
+        if isinstance(module, FakeQuantizeBase):
+            continue
         if is_activation_post_process(getattr(module, "activation_post_process", None)):
             raise QrsError(
                 f"prepare: {name or 'the model'} has an observer already, expected a model that "
@@ -113,9 +119,9 @@ def prepare(
             "prepare: no module has a qconfig, expected one at least; set "
             "model.qconfig = get_default_qconfig() before"
         )
-    custom = (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
-    add_observer_(model, allow_list, observer_non_leaf_module_list, custom)
-    return model
+    custom = get_default_observed_module_mappings()
+    custom |= (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
+    return add_observer_(model, allow_list, observer_non_leaf_module_list, custom)
 
 
 def add_observer_(
@@ -123,8 +129,8 @@ def add_observer_(
     qconfig_propagation_list: ModuleTypes | None = None,
     non_leaf_module_list: ModuleTypes | None = None,
     custom_module_class_mapping: Mapping[type[Module], Any] | None = None,
-) -> None:
-    """Insert observers below a module that carries qconfigs, in place.
+) -> Module:
+    """Insert observers into a tree of modules that carries qconfigs, in place.
 
     Parameters
     ----------
@@ -134,15 +140,19 @@ def add_observer_(
         See `prepare` (``allow_list``, ``observer_non_leaf_module_list``).
     custom_module_class_mapping : mapping, optional
         From float to observed custom types.
+
+    Returns
+    -------
+    Module
+        The root, or what took its place if its type is a custom one.
     """
     leaves = (
         get_default_qconfig_propagation_list()
         if qconfig_propagation_list is None
         else qconfig_propagation_list
     )
-    _Inserter(leaves, non_leaf_module_list or (), custom_module_class_mapping or {}).walk(
-        module, ""
-    )
+    custom = custom_module_class_mapping or {}
+    return _Inserter(leaves, non_leaf_module_list or (), custom).run(module, "")
 
 
 class _Inserter:
@@ -155,30 +165,51 @@ class _Inserter:
         self.leaves = leaves
         self.whole = whole
         self.custom = custom
+        # What became of each module: one under several names stays one.
+        self.done: dict[Module, Module] = {}
 
-    def walk(self, module: Module, prefix: str) -> None:
-        for name, child in list(module.named_children()):
-            path = f"{prefix}.{name}" if prefix else name
-            qconfig = getattr(child, "qconfig", None)
-            fixed = get_fixed_output_fake_quant(type(child)) if child.training else None
-            if isinstance(getattr(child, "activation_post_process", None), Identity):
-                # Its own methods call the observer (FloatFunctional): no hook.
-                if qconfig is not None:
-                    child.activation_post_process = _named(qconfig.activation(), path)
-            elif isinstance(child, FusedModule) or type(child) in self.whole:
-                self._insert(child, path)
-            elif fixed is not None:
-                self._insert(child, path, fixed)
-            elif qconfig is not None and type(child) in self.custom:
-                observed = self.custom[type(child)].from_float(child)
-                module.add_module(name, observed)
-                observed.qconfig = qconfig
-                self._insert(observed, path)
-            else:
-                self.walk(child, path)
-        is_leaf = not list(module.children()) and not isinstance(module, Sequential)
-        if is_leaf and type(module) in self.leaves:
-            self._insert(module, prefix)
+    def run(self, module: Module, path: str) -> Module:
+        """Observe a module and those below it; return it, or what takes its place."""
+        if module in self.done:
+            return self.done[module]
+        self.done[module] = module
+        qconfig = getattr(module, "qconfig", None)
+        fixed = get_fixed_output_fake_quant(type(module)) if module.training else None
+        if isinstance(getattr(module, "activation_post_process", None), Identity):
+            # Its own methods call the observer (FloatFunctional): no hook.
+            if qconfig is not None:
+                module.activation_post_process = name_observers(qconfig.activation(), path)
+        elif isinstance(module, FusedModule) or type(module) in self.whole:
+            self._insert(module, path)
+        elif fixed is not None:
+            self._insert(module, path, fixed)
+        elif qconfig is not None and type(module) in self.custom:
+            return self._replace(module, path)
+        else:
+            self._below(module, path)
+        return module
+
+    def _below(self, module: Module, path: str) -> None:
+        is_leaf = True
+        for name, child in list(module._modules.items()):
+            if child is not None:
+                is_leaf = False
+                new = self.run(child, f"{path}.{name}" if path else name)
+                if new is not child:
+                    module._modules[name] = new
+        if is_leaf and not isinstance(module, Sequential) and type(module) in self.leaves:
+            self._insert(module, path)
+
+    def _replace(self, module: Module, path: str) -> Module:
+        observed: Module = self.custom[type(module)].from_float(module)
+        observed.qconfig = module.qconfig
+        self.done[module] = observed
+        if getattr(observed, "observes_inside", False):
+            propagate_qconfig_(observed)
+            self._below(observed, path)
+        else:
+            self._insert(observed, path)
+        return observed
 
     def _insert(
         self, module: Module, path: str, factory: Callable[[], Module] | None = None
@@ -190,11 +221,11 @@ class _Inserter:
             # The same module under a second name.
             return
         observer = (factory or qconfig.activation)()
-        module.add_module("activation_post_process", _named(observer, path))
+        module.add_module("activation_post_process", name_observers(observer, path))
         register_activation_post_process_hook(module)
 
 
-def _named(observer: Module, path: str) -> Module:
+def name_observers(observer: Module, path: str) -> Module:
     """Tell an observer, and one inside a fake quantizer, whose output it watches."""
     for part in observer.modules():
         if isinstance(part, ObserverBase):

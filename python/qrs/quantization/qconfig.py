@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from qrs.backends import check_engine, quantized
 from qrs.dtypes import dtype as Dtype
-from qrs.dtypes import float16, qint8, quint8
+from qrs.dtypes import float16, float32, qint8, quint8
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.quantization.fake_quantize import FakeQuantize
 from qrs.quantization.fake_quantize_defaults import (
+    default_embedding_fake_quant,
     default_fake_quant,
     default_per_channel_weight_fake_quant,
     default_weight_fake_quant,
@@ -21,6 +22,7 @@ from qrs.quantization.fake_quantize_defaults import (
 from qrs.quantization.observer import (
     HistogramObserver,
     MovingAverageMinMaxObserver,
+    NoopObserver,
     PlaceholderObserver,
     default_debug_observer,
     default_dynamic_quant_observer,
@@ -38,6 +40,7 @@ __all__ = [
     "default_activation_only_qconfig",
     "default_debug_qconfig",
     "default_dynamic_qconfig",
+    "default_embedding_qat_qconfig",
     "default_per_channel_qconfig",
     "default_qat_qconfig",
     "default_qconfig",
@@ -45,6 +48,7 @@ __all__ = [
     "float16_dynamic_qconfig",
     "float_qparams_weight_only_qconfig",
     "get_default_dynamic_qconfig",
+    "get_default_qat_dynamic_qconfig",
     "get_default_qat_qconfig",
     "get_default_qconfig",
     "per_channel_dynamic_qconfig",
@@ -144,6 +148,9 @@ float16_dynamic_qconfig = QConfigDynamic(
 float_qparams_weight_only_qconfig = QConfigDynamic(
     activation=default_placeholder_observer, weight=default_float_qparams_observer
 )
+default_embedding_qat_qconfig = QConfig(
+    activation=NoopObserver.with_args(dtype=float32), weight=default_embedding_fake_quant
+)
 
 
 def _fake_quant(reduce_range: bool) -> Factory:
@@ -155,45 +162,64 @@ def _fake_quant(reduce_range: bool) -> Factory:
     )
 
 
-# One row per profile: static, quantization-aware, dynamic.
+_default_qat_dynamic = QConfigDynamic(
+    activation=default_dynamic_quant_observer, weight=default_weight_fake_quant
+)
+
+
+class Defaults(NamedTuple):
+    """The qconfigs of a profile."""
+
+    static: QConfig
+    qat: QConfig
+    dynamic: QConfigDynamic
+    qat_dynamic: QConfigDynamic
+
+
 _DEFAULTS = {
-    "qrs": (
-        QConfig(
+    "qrs": Defaults(
+        static=QConfig(
             activation=HistogramObserver.with_args(reduce_range=False),
             weight=per_channel_weight_observer_range_neg_127_to_127,
         ),
-        QConfig(
+        qat=QConfig(
             activation=_fake_quant(reduce_range=False),
             weight=per_channel_weight_fake_quant_range_neg_127_to_127,
         ),
-        QConfigDynamic(
+        dynamic=QConfigDynamic(
             activation=default_dynamic_quant_observer,
             weight=per_channel_weight_observer_range_neg_127_to_127,
         ),
+        qat_dynamic=QConfigDynamic(
+            activation=default_dynamic_quant_observer,
+            weight=per_channel_weight_fake_quant_range_neg_127_to_127,
+        ),
     ),
-    "fbgemm": (
-        QConfig(
+    "fbgemm": Defaults(
+        static=QConfig(
             activation=HistogramObserver.with_args(reduce_range=True),
             weight=default_per_channel_weight_observer,
         ),
-        QConfig(
+        qat=QConfig(
             activation=_fake_quant(reduce_range=True),
             weight=default_per_channel_weight_fake_quant,
         ),
-        default_dynamic_qconfig,
+        dynamic=default_dynamic_qconfig,
+        qat_dynamic=_default_qat_dynamic,
     ),
-    "qnnpack": (
-        QConfig(
+    "qnnpack": Defaults(
+        static=QConfig(
             activation=HistogramObserver.with_args(reduce_range=False),
             weight=default_weight_observer,
         ),
-        QConfig(activation=_fake_quant(reduce_range=False), weight=default_weight_fake_quant),
-        default_dynamic_qconfig,
+        qat=QConfig(activation=_fake_quant(reduce_range=False), weight=default_weight_fake_quant),
+        dynamic=default_dynamic_qconfig,
+        qat_dynamic=_default_qat_dynamic,
     ),
 }
 
 
-def _row(backend: str | None, where: str) -> tuple[QConfig, QConfig, QConfigDynamic]:
+def _row(backend: str | None, where: str) -> Defaults:
     return _DEFAULTS[quantized.engine if backend is None else check_engine(backend, where)]
 
 
@@ -216,7 +242,7 @@ def get_default_qconfig(backend: str | None = None) -> QConfig:
     >>> qrs.quantization.get_default_qconfig("fbgemm").activation().reduce_range
     True
     """
-    return _row(backend, "get_default_qconfig")[0]
+    return _row(backend, "get_default_qconfig").static
 
 
 def get_default_qat_qconfig(backend: str | None = None) -> QConfig:
@@ -238,7 +264,29 @@ def get_default_qat_qconfig(backend: str | None = None) -> QConfig:
     >>> qrs.quantization.get_default_qat_qconfig("qnnpack").weight().qscheme
     qrs.per_tensor_symmetric
     """
-    return _row(backend, "get_default_qat_qconfig")[1]
+    return _row(backend, "get_default_qat_qconfig").qat
+
+
+def get_default_qat_dynamic_qconfig(backend: str | None = None) -> QConfigDynamic:
+    """The qconfig for training for dynamic quantization under a profile.
+
+    Parameters
+    ----------
+    backend : {"qrs", "fbgemm", "qnnpack"}, optional
+        Default: `qrs.backends.quantized.engine`.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_default_qat_dynamic_qconfig("qrs").weight().quant_max
+    127
+    """
+    return _row(backend, "get_default_qat_dynamic_qconfig").qat_dynamic
 
 
 def get_default_dynamic_qconfig(backend: str | None = None, dtype: Dtype = qint8) -> QConfigDynamic:
@@ -264,7 +312,7 @@ def get_default_dynamic_qconfig(backend: str | None = None, dtype: Dtype = qint8
     """
     row = _row(backend, "get_default_dynamic_qconfig")
     by_dtype = {
-        qint8: row[2],
+        qint8: row.dynamic,
         float16: float16_dynamic_qconfig,
         quint8: float_qparams_weight_only_qconfig,
     }

@@ -12,7 +12,10 @@ from typing import Any
 
 import qrs.nn as nn
 import qrs.nn.intrinsic as nni
+import qrs.nn.intrinsic.qat as nniqat
 import qrs.nn.intrinsic.quantized as nniq
+import qrs.nn.qat as nnqat
+import qrs.nn.qat.dynamic as nnqatd
 import qrs.nn.quantized as nnq
 import qrs.nn.quantized.dynamic as nnqd
 from qrs.dtypes import dtype as Dtype
@@ -30,6 +33,7 @@ __all__ = [
     "dynamic_types",
     "get_default_dynamic_quant_module_mappings",
     "get_default_observed_module_mappings",
+    "get_default_qat_dynamic_module_mappings",
     "get_default_qat_module_mappings",
     "get_default_qconfig_propagation_list",
     "get_default_static_quant_module_mappings",
@@ -56,6 +60,8 @@ class Swap:
     dynamic : type or None
         Its form with float inputs and outputs. The types of weight it takes are in its attribute
         ``weight_dtypes``.
+    qat_dynamic : type or None
+        Its form in training for dynamic quantization.
     observed : type or None
         What `prepare` puts in its place, made of parts that are observed one by one.
     output : callable or None
@@ -66,6 +72,7 @@ class Swap:
     qat: ModuleType | None = None
     static: ModuleType | None = None
     dynamic: ModuleType | None = None
+    qat_dynamic: ModuleType | None = None
     observed: ModuleType | None = None
     output: Callable[[], Module] | None = None
 
@@ -74,17 +81,24 @@ SWAPS = (
     Swap(QuantStub, static=nnq.Quantize),
     Swap(DeQuantStub, static=nnq.DeQuantize),
     Swap(nnq.FloatFunctional, static=nnq.QFunctional),
-    Swap(nn.Linear, static=nnq.Linear, dynamic=nnqd.Linear),
-    Swap(nni.LinearReLU, static=nniq.LinearReLU),
-    Swap(nn.Conv1d, static=nnq.Conv1d),
-    Swap(nn.Conv2d, static=nnq.Conv2d),
-    Swap(nn.Conv3d, static=nnq.Conv3d),
+    Swap(nn.Linear, nnqat.Linear, nnq.Linear, nnqd.Linear, nnqatd.Linear),
+    Swap(nni.LinearReLU, nniqat.LinearReLU, nniq.LinearReLU),
+    Swap(nni.LinearBn1d, nniqat.LinearBn1d, nnq.Linear),
+    Swap(nn.Conv1d, nnqat.Conv1d, nnq.Conv1d),
+    Swap(nn.Conv2d, nnqat.Conv2d, nnq.Conv2d),
+    Swap(nn.Conv3d, nnqat.Conv3d, nnq.Conv3d),
     Swap(nn.ConvTranspose1d, static=nnq.ConvTranspose1d),
     Swap(nn.ConvTranspose2d, static=nnq.ConvTranspose2d),
     Swap(nn.ConvTranspose3d, static=nnq.ConvTranspose3d),
-    Swap(nni.ConvReLU1d, static=nniq.ConvReLU1d),
-    Swap(nni.ConvReLU2d, static=nniq.ConvReLU2d),
-    Swap(nni.ConvReLU3d, static=nniq.ConvReLU3d),
+    Swap(nni.ConvReLU1d, nniqat.ConvReLU1d, nniq.ConvReLU1d),
+    Swap(nni.ConvReLU2d, nniqat.ConvReLU2d, nniq.ConvReLU2d),
+    Swap(nni.ConvReLU3d, nniqat.ConvReLU3d, nniq.ConvReLU3d),
+    Swap(nni.ConvBn1d, nniqat.ConvBn1d, nnq.Conv1d),
+    Swap(nni.ConvBn2d, nniqat.ConvBn2d, nnq.Conv2d),
+    Swap(nni.ConvBn3d, nniqat.ConvBn3d, nnq.Conv3d),
+    Swap(nni.ConvBnReLU1d, nniqat.ConvBnReLU1d, nniq.ConvReLU1d),
+    Swap(nni.ConvBnReLU2d, nniqat.ConvBnReLU2d, nniq.ConvReLU2d),
+    Swap(nni.ConvBnReLU3d, nniqat.ConvBnReLU3d, nniq.ConvReLU3d),
     Swap(nn.BatchNorm1d, static=nnq.BatchNorm1d),
     Swap(nn.BatchNorm2d, static=nnq.BatchNorm2d),
     Swap(nn.BatchNorm3d, static=nnq.BatchNorm3d),
@@ -99,14 +113,19 @@ SWAPS = (
     Swap(nn.Hardswish, static=nnq.Hardswish),
     Swap(nn.LeakyReLU, static=nnq.LeakyReLU),
     Swap(nn.ReLU6, static=nnq.ReLU6),
-    Swap(nn.LSTM, dynamic=nnqd.LSTM, observed=nn.quantizable.LSTM),
+    Swap(
+        nn.LSTM,
+        dynamic=nnqd.LSTM,
+        qat_dynamic=nnqatd.LSTM,
+        observed=nn.quantizable.LSTM,
+    ),
     Swap(nn.GRU, dynamic=nnqd.GRU),
     Swap(nn.RNN, dynamic=nnqd.RNN),
     Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell, observed=nn.quantizable.LSTMCell),
     Swap(nn.GRUCell, dynamic=nnqd.GRUCell),
     Swap(nn.RNNCell, dynamic=nnqd.RNNCell),
-    Swap(nn.Embedding, static=nnq.Embedding, dynamic=nnq.Embedding),
-    Swap(nn.EmbeddingBag, static=nnq.EmbeddingBag, dynamic=nnq.EmbeddingBag),
+    Swap(nn.Embedding, nnqat.Embedding, nnq.Embedding, nnq.Embedding),
+    Swap(nn.EmbeddingBag, nnqat.EmbeddingBag, nnq.EmbeddingBag, nnq.EmbeddingBag),
     Swap(nn.Sigmoid, output=default_affine_fixed_qparams_fake_quant),
     Swap(nn.Hardsigmoid, output=default_affine_fixed_qparams_fake_quant),
     Swap(nn.Tanh, output=default_symmetric_fixed_qparams_fake_quant),
@@ -114,8 +133,16 @@ SWAPS = (
 
 
 def get_default_static_quant_module_mappings() -> dict[ModuleType, ModuleType]:
-    """A new dict from float and QAT classes to statically quantized ones."""
-    pairs = [(row.float, row.static) for row in SWAPS] + [(row.qat, row.static) for row in SWAPS]
+    """A new dict from float classes to statically quantized ones, and from QAT classes to theirs."""
+    pairs = [
+        pair
+        for row in SWAPS
+        for pair in (
+            (row.float, row.static),
+            (row.qat, row.static),
+            (row.qat_dynamic, row.dynamic),
+        )
+    ]
     return {old: new for old, new in pairs if old is not None and new is not None}
 
 
@@ -127,6 +154,11 @@ def get_default_observed_module_mappings() -> dict[ModuleType, ModuleType]:
 def get_default_qat_module_mappings() -> dict[ModuleType, ModuleType]:
     """A new dict from float classes to those of quantization-aware training."""
     return {row.float: row.qat for row in SWAPS if row.qat is not None}
+
+
+def get_default_qat_dynamic_module_mappings() -> dict[ModuleType, ModuleType]:
+    """A new dict from float classes to those of training for dynamic quantization."""
+    return {row.float: row.qat_dynamic for row in SWAPS if row.qat_dynamic is not None}
 
 
 def get_default_dynamic_quant_module_mappings() -> dict[ModuleType, ModuleType]:

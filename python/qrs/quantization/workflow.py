@@ -13,13 +13,15 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.errors import UnquantizedLayerWarning, UnsupportedLayerError
 from qrs.nn.module import Module
+from qrs.nn.qat import WeightFakeQuant
 from qrs.quantization.convert import ModuleMap, convert, convert_modules
-from qrs.quantization.observe import prepare
+from qrs.quantization.observe import name_observers, prepare
 from qrs.quantization.propagate import propagate_qconfig_, remove_qconfig_
 from qrs.quantization.qconfig import get_default_dynamic_qconfig
 from qrs.quantization.swaps import (
     dynamic_types,
     get_default_dynamic_quant_module_mappings,
+    get_default_qat_dynamic_module_mappings,
     get_default_qat_module_mappings,
 )
 
@@ -169,7 +171,8 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     model : Module
         In training mode, with an attribute ``qconfig`` such as `get_default_qat_qconfig` gives.
     mapping : mapping of type to type, optional
-        Default: `get_default_qat_module_mappings`.
+        Default: `get_default_qat_module_mappings`. To train for dynamic quantization pass
+        `get_default_qat_dynamic_module_mappings`, with `get_default_qat_dynamic_qconfig`.
     inplace : bool
         Change the model itself rather than a copy.
 
@@ -184,6 +187,15 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
         If the model is in evaluation mode.
     QrsError
         If no module has a qconfig.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> model = qrs.nn.Sequential(qrs.quantization.QuantStub(), qrs.nn.Linear(2, 1))
+    >>> model.qconfig = qrs.quantization.get_default_qat_qconfig()
+    >>> prepared = qrs.quantization.prepare_qat(model)
+    >>> type(prepared[1]) is qrs.nn.qat.Linear
+    True
     """
     if not model.training:
         raise ValueError(
@@ -195,7 +207,15 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
         model = copy.deepcopy(model)
     propagate_qconfig_(model)
     model = convert(model, table, inplace=True, remove_qconfig=False)
-    return prepare(model, inplace=True, observer_non_leaf_module_list=set(table.values()))
+    # Layers that quantize their input at each call need no observer behind them.
+    dynamic = set(get_default_qat_dynamic_module_mappings().values())
+    model = prepare(
+        model, inplace=True, observer_non_leaf_module_list=set(table.values()) - dynamic
+    )
+    for name, module in model.named_modules():
+        if isinstance(module, WeightFakeQuant):
+            name_observers(module.weight_fake_quant, f"{name}.weight" if name else "weight")
+    return model
 
 
 def quantize(

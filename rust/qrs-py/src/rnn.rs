@@ -150,7 +150,7 @@ impl PackedRnn {
         let mut h = Output::<f32>::new(py, &widths[0])?;
         let mut c = widths.get(1).map(|width| Output::<f32>::new(py, width)).transpose()?;
         let state = State { h: first.first().map(Input::slice), c: first.get(1).map(Input::slice) };
-        let out = rnn::Output {
+        let mut out = rnn::Output {
             y: y.slice(),
             h: h.slice(),
             c: c.as_mut().map_or(&mut [], Output::slice),
@@ -158,8 +158,8 @@ impl PackedRnn {
         let x = x.slice();
         let work = x.len() * self.products_per_input / PRODUCTS_PER_NANOSECOND;
         call(py, work, || match &self.network {
-            Network::Int8(network) => network.forward(level, engine, steps, x, state, out),
-            Network::Float(network) => network.forward(level, engine, steps, x, state, out),
+            Network::Int8(network) => network.forward(level, engine, steps, x, state, &mut out),
+            Network::Float(network) => network.forward(level, engine, steps, x, state, &mut out),
         })?;
         let (y, h, c) = (y.into_array(), h.into_array(), c.map(Output::into_array));
         match c {

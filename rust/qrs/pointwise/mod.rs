@@ -1,4 +1,4 @@
-//! Sums and products of two quantized tensors, element by element.
+//! Sums and products of two quantized tensors, element by element; bounds, and joining.
 //!
 //! ```text
 //! add   q = clamp(z + rne((x_a + x_b) * (1 / s)))          x_i = fma(s_i, q_i, -(s_i * z_i))
@@ -9,8 +9,12 @@
 //! `mul` are exact.
 
 mod broadcast;
+mod cat;
+mod clamp;
 
 pub use broadcast::Broadcast;
+pub use cat::{Piece, cat};
+pub use clamp::clamp;
 
 use crate::byte::Byte;
 use crate::error::{Result, same};

@@ -6,7 +6,7 @@ use super::matrix::{Matrix, Measured, Sink, Staged};
 use crate::error::{Error, Result, same};
 use crate::gemm::{Dense, Epilogue, gemm};
 use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS};
-use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights, by_blocks};
+use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
 use crate::qparams::{Engine, QParams, Span};
 use crate::quantize::{min_max, quantize_u8};
 use crate::scratch::{QuantizedRow, Scratch};
@@ -28,10 +28,18 @@ pub struct Int8Weights<'a> {
 #[derive(Clone, Debug)]
 pub struct Int8 {
     weights: PackedWeights,
-    scales: Vec<[f32; LANES]>,
-    /// Where any is not zero.
-    zero_points: Option<Vec<[i32; LANES]>>,
-    bias: Vec<[f32; LANES]>,
+    columns: Vec<Columns>,
+    /// Whether any weight zero point is not zero.
+    affine: bool,
+}
+
+/// What belongs to a block of 16 outputs.
+#[derive(Clone, Copy, Debug)]
+struct Columns {
+    sums: [i32; LANES],
+    zero_points: [i32; LANES],
+    scales: [f32; LANES],
+    bias: [f32; LANES],
 }
 
 /// The range of the bytes that rows are quantized to: PyTorch's recurrent layers always reduce it.
@@ -62,12 +70,20 @@ impl Matrix for Int8 {
         if affine && k > MAX_DEPTH_AFFINE {
             return Err(Error::TooDeep { op, k, limit: MAX_DEPTH_AFFINE });
         }
-        Ok(Self {
-            weights: PackedWeights::with_channels(values, n, channels, 1, k, width)?,
-            scales: of_channels(scales, channels),
-            zero_points: affine.then(|| of_channels(zero_points, channels)),
-            bias: of_channels(bias.unwrap_or(&[0.0]), channels),
-        })
+        let weights = PackedWeights::with_channels(values, n, channels, 1, k, width)?;
+        let zero_points = if affine { zero_points } else { &[0] };
+        let columns = weights
+            .sums()
+            .iter()
+            .zip(channels.chunks(LANES))
+            .map(|(&sums, channels)| Columns {
+                sums,
+                zero_points: of_channels(zero_points, channels),
+                scales: of_channels(scales, channels),
+                bias: of_channels(bias.unwrap_or(&[0.0]), channels),
+            })
+            .collect();
+        Ok(Self { weights, columns, affine })
     }
 
     fn k(&self) -> usize {
@@ -141,10 +157,7 @@ impl Matrix for Int8 {
             };
             let bytes = &mut bytes[i * k..][..k];
             quantize_u8(isa, row, params.quantizer(span(engine), engine.dynamic_rounding()), bytes);
-            let sum = match self.zero_points {
-                Some(_) => bytes.iter().map(|&b| i32::from(b)).sum(),
-                None => 0,
-            };
+            let sum = if self.affine { bytes.iter().map(|&b| i32::from(b)).sum() } else { 0 };
             to.quantized.rows.push(QuantizedRow { params, sum });
         }
         Ok(())
@@ -167,11 +180,12 @@ impl Matrix for Int8 {
     }
 }
 
-/// `values`, one for all channels or one each, by packed blocks.
-fn of_channels<T: Copy + Default>(values: &[T], channels: &[Option<usize>]) -> Vec<[T; LANES]> {
-    let value = |channel: usize| if values.len() == 1 { values[0] } else { values[channel] };
-    let packed: Vec<T> = channels.iter().map(|c| c.map_or(T::default(), value)).collect();
-    by_blocks(&packed, T::default())
+/// `values`, one for all channels or one each, in the lanes of a block; padding is zero.
+fn of_channels<T: Copy + Default>(values: &[T], channels: &[Option<usize>]) -> [T; LANES] {
+    std::array::from_fn(|j| match channels.get(j).copied().flatten() {
+        Some(channel) => values[if values.len() == 1 { 0 } else { channel }],
+        None => T::default(),
+    })
 }
 
 /// Turns sums into reals and passes them on.
@@ -188,26 +202,25 @@ impl<S: Sink> Epilogue for ScaleBack<'_, S> {
         let QuantizedRow { params, sum } = self.rows[row];
         let scale = isa.f_splat(params.scale);
         let zero_point = isa.i_splat(params.zero_point);
-        let first = panel * self.matrix.weights.width();
-        let mut gates = [isa.f_splat(0.0); PANEL_BLOCKS];
-        for (b, gate) in gates.iter_mut().enumerate().take(sums.len()) {
-            let at = first + b;
-            let correction = isa.i_mul(zero_point, isa.i_load(&self.matrix.weights.sums()[at]));
-            let mut acc = isa.i_sub(isa.i_load(&sums[b]), correction);
-            if let Some(zero_points) = &self.matrix.zero_points {
+        let columns = &self.matrix.columns[panel * self.matrix.weights.width()..][..sums.len()];
+        let mut products = [isa.f_splat(0.0); PANEL_BLOCKS];
+        for ((product, sums), columns) in products.iter_mut().zip(sums).zip(columns) {
+            let correction = isa.i_mul(zero_point, isa.i_load(&columns.sums));
+            let mut acc = isa.i_sub(isa.i_load(sums), correction);
+            if self.matrix.affine {
                 let a = sum.wrapping_sub((self.matrix.k() as i32).wrapping_mul(params.zero_point));
-                let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&zero_points[at]));
+                let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&columns.zero_points));
                 acc = isa.i_sub(acc, by_row);
             }
-            let multiplier = isa.f_mul(scale, isa.f_load(&self.matrix.scales[at]));
-            let bias = isa.f_load(&self.matrix.bias[at]);
+            let multiplier = isa.f_mul(scale, isa.f_load(&columns.scales));
+            let bias = isa.f_load(&columns.bias);
             let acc = isa.f_from_i(acc);
-            *gate = if self.engine.fuses_bias() {
+            *product = if self.engine.fuses_bias() {
                 isa.f_fma(acc, multiplier, bias)
             } else {
                 isa.f_add(isa.f_mul(acc, multiplier), bias)
             };
         }
-        self.sink.take(isa, row, panel, gates);
+        self.sink.take(isa, row, panel, products);
     }
 }

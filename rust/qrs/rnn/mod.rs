@@ -186,7 +186,7 @@ impl<M: Matrix> Rnn<M> {
         steps: Steps<'_>,
         x: &[f32],
         state: State<'_>,
-        out: Output<'_>,
+        out: &mut Output<'_>,
     ) -> Result<()> {
         let Shape { kind, layers, .. } = self.shape;
         let op = kind.name();
@@ -197,7 +197,7 @@ impl<M: Matrix> Rnn<M> {
         let width = self.shape.directions() * self.shape.output();
         order.fits(op, "input length", x.len(), self.shape.input)?;
         order.fits(op, "output length", out.y.len(), width)?;
-        self.check_state(order.batch(), state, &out)?;
+        self.check_state(order.batch(), state, out)?;
         if order.steps() == 0 {
             let message = "the sequence is empty, expected at least one step".to_owned();
             return Err(Error::Value { op, message });

@@ -170,8 +170,8 @@ fn kernels<M: Matrix>(
     let mut y = vec![f32::NAN; rows * shape.directions() * shape.output()];
     let (mut h, mut c) = (vec![f32::NAN; data.h.len()], vec![f32::NAN; data.c.len()]);
     let state = State { h: Some(&data.h), c: (!data.c.is_empty()).then_some(&data.c) };
-    let out = Output { y: &mut y, h: &mut h, c: &mut c };
-    network.forward(level, engine, steps, &data.x, state, out).expect("shapes agree");
+    let mut out = Output { y: &mut y, h: &mut h, c: &mut c };
+    network.forward(level, engine, steps, &data.x, state, &mut out).expect("shapes agree");
     [y, h, c]
 }
 

@@ -102,9 +102,9 @@ def dynamic_fake_quantize(input: Tensor, engine: str) -> Tensor:
     Examples
     --------
     >>> import qrs
-    >>> dynamic_fake_quantize(qrs.tensor([[0.0, 0.1, 2.55], [0.0, 0.1, 255.0]]), "qrs")
-    tensor([[  0.0000,   0.1000,   2.5500],
-            [  0.0000,   0.0000, 255.0000]])
+    >>> dynamic_fake_quantize(qrs.tensor([[0.0, 0.12, 2.55], [0.0, 0.12, 25.5]]), "qrs")
+    tensor([[ 0.0000,  0.1200,  2.5500],
+            [ 0.0000,  0.1000, 25.5000]])
     """
     settings: dict[str, Any] = {"engine": engine}
     return apply(DYNAMIC_FAKE_QUANTIZE, input, **settings)

@@ -1,6 +1,6 @@
-"""Fused layers: float ones here, their quantized forms in `quantized`."""
+"""Fused layers: float ones here, their forms in training in `qat`, in int8 in `quantized`."""
 
-from qrs.nn.intrinsic import quantized
+from qrs.nn.intrinsic import qat, quantized
 from qrs.nn.intrinsic.fused import (
     BNReLU2d,
     BNReLU3d,
@@ -33,5 +33,6 @@ __all__ = [
     "FusedModule",
     "LinearBn1d",
     "LinearReLU",
+    "qat",
     "quantized",
 ]

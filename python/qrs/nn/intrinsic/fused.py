@@ -10,6 +10,8 @@ from qrs.nn.layers.container import Sequential
 from qrs.nn.layers.conv import Conv1d, Conv2d, Conv3d
 from qrs.nn.layers.linear import Linear
 from qrs.nn.module import Module
+from qrs.nn.utils import fuse_conv_bn_weights
+from qrs.tensor import Tensor
 
 __all__ = [
     "BNReLU2d",
@@ -26,6 +28,7 @@ __all__ = [
     "FusedModule",
     "LinearBn1d",
     "LinearReLU",
+    "WithFolding",
 ]
 
 
@@ -61,6 +64,17 @@ class FusedModule(Sequential):
         super().__init__(*modules)
 
 
+class WithFolding(FusedModule):
+    """A layer and a batch normalisation, which can be folded into it."""
+
+    def folded(self) -> tuple[Tensor, Tensor]:
+        """Weight and bias of the layer with the normalisation folded in; outside of any graph."""
+        layer, bn = self[0], self[1]
+        return fuse_conv_bn_weights(
+            layer.weight, layer.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
+        )
+
+
 def _names(types: tuple[type[Module], ...]) -> str:
     return "(" + ", ".join(cls.__name__ for cls in types) + ")"
 
@@ -89,43 +103,43 @@ class LinearReLU(FusedModule):
     types = (Linear, ReLU)
 
 
-class LinearBn1d(FusedModule):
+class LinearBn1d(WithFolding):
     """`Linear` and `BatchNorm1d`, for training."""
 
     types = (Linear, BatchNorm1d)
 
 
-class ConvBn1d(FusedModule):
+class ConvBn1d(WithFolding):
     """`Conv1d` and `BatchNorm1d`, for training."""
 
     types = (Conv1d, BatchNorm1d)
 
 
-class ConvBn2d(FusedModule):
+class ConvBn2d(WithFolding):
     """`Conv2d` and `BatchNorm2d`, for training."""
 
     types = (Conv2d, BatchNorm2d)
 
 
-class ConvBn3d(FusedModule):
+class ConvBn3d(WithFolding):
     """`Conv3d` and `BatchNorm3d`, for training."""
 
     types = (Conv3d, BatchNorm3d)
 
 
-class ConvBnReLU1d(FusedModule):
+class ConvBnReLU1d(WithFolding):
     """`Conv1d`, `BatchNorm1d` and `ReLU`, for training."""
 
     types = (Conv1d, BatchNorm1d, ReLU)
 
 
-class ConvBnReLU2d(FusedModule):
+class ConvBnReLU2d(WithFolding):
     """`Conv2d`, `BatchNorm2d` and `ReLU`, for training."""
 
     types = (Conv2d, BatchNorm2d, ReLU)
 
 
-class ConvBnReLU3d(FusedModule):
+class ConvBnReLU3d(WithFolding):
     """`Conv3d`, `BatchNorm3d` and `ReLU`, for training."""
 
     types = (Conv3d, BatchNorm3d, ReLU)

@@ -150,7 +150,7 @@ class LSTM(Observable):
         for number, layer in enumerate(new.layers):
             for part, suffix in zip(layer.directions(), ("", "_reverse"), strict=False):
                 names = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
-                weights = [getattr(other, f"{n}_l{number}{suffix}", None) for n in names]
+                weights: list[Any] = [getattr(other, f"{n}_l{number}{suffix}", None) for n in names]
                 part.cell = LSTMCell.from_params(*weights)
         new.train(other.training)
         if hasattr(other, "qconfig"):

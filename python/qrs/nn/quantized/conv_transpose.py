@@ -129,9 +129,10 @@ class _ConvTranspose(QuantizedConv):
             shape[axis - self.rank] = max(before, 0) + size + max(after, 0)
             place.append(slice(max(before, 0), max(before, 0) + size, step))
             cut.append(slice(max(-before, 0), shape[axis - self.rank] - max(-after, 0)))
-        spread = np.full(shape, x.q_zero_point(), x._ints.dtype)
+        spread: Array = np.full(shape, x.q_zero_point(), x._ints.dtype)
         spread[tuple(place)] = x._ints
-        return spread[tuple(cut)]
+        out: Array = spread[tuple(cut)]
+        return out
 
 
 class ConvTranspose1d(_ConvTranspose):

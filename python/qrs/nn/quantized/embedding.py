@@ -120,14 +120,15 @@ class _Table(Module):
     def _quantized(cls, mod: Any, float_class: type[Module]) -> QTensor:
         """The table of a float module, after checking that it can be quantized."""
         where = f"Quantized{cls.__name__}.from_float"
-        if type(mod) is not float_class:
+        trained = getattr(mod, "weight_fake_quant", None)
+        if type(mod) is not float_class and not (trained and isinstance(mod, float_class)):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
         if mod.max_norm is not None:
             raise UnsupportedLayerError(
                 f"{where}: max_norm={mod.max_norm} came, expected None; renormalise the rows of "
                 "the weight before"
             )
-        observer = mod.qconfig.weight()
+        observer = trained or mod.qconfig.weight()
         scheme: Any = getattr(observer, "qscheme", None)
         if getattr(observer, "dtype", None) is not quint8 or not scheme.has_float_qparams:
             raise DtypeError(

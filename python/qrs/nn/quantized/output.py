@@ -32,8 +32,8 @@ def refuse_input(where: str, value: object, expected: Dtype | None = None) -> No
     if isinstance(value, Tensor):
         raise DtypeError(
             f"{where}: a float tensor ({value.dtype!r}) came, expected a quantized one; insert a "
-            "QuantStub before this module, prepare and convert again, or quantize the tensor with "
-            "qrs.quantize_per_tensor"
+            "QuantStub before this module (or set its qconfig to None to leave it in float), then "
+            "prepare and convert again"
         )
     if not isinstance(value, QTensor):
         raise DtypeError(

@@ -18,15 +18,16 @@ from qrs.tensor import Tensor
 __all__ = ["StaticLayer", "float_parts"]
 
 
-def float_parts(inner: Any) -> tuple[Tensor, Tensor | None]:
-    """Weight and bias of a float layer, or of one in quantization-aware training.
+def float_parts(mod: Any) -> tuple[Tensor, Tensor | None]:
+    """Weight and bias of a float or fused layer, or of one in quantization-aware training.
 
     A layer that holds a batch normalisation has a method ``folded``, which gives both with the
     normalisation folded in.
     """
-    if hasattr(inner, "folded"):
-        weight, bias = inner.folded()
+    if hasattr(mod, "folded"):
+        weight, bias = mod.folded()
         return weight, bias
+    inner = mod[0] if isinstance(mod, Sequential) else mod
     return inner.weight, inner.bias
 
 
@@ -76,7 +77,7 @@ class StaticLayer(WeightAndBias, Converted):
                 f"{where}: a {type(inner).__name__} came, expected a {cls.float_class.__name__}"
             )
         output = observed_output(mod, where)
-        weight, bias = float_parts(inner)
+        weight, bias = float_parts(mod)
         observer = getattr(inner, "weight_fake_quant", None) or mod.qconfig.weight()
         if cls.channel_axis and hasattr(observer, "ch_axis"):
             # A new observer looks along axis 0.

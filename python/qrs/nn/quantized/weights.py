@@ -50,6 +50,7 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
     weight = weight.detach()
     observer(weight)
     scale, zero_point = observer.calculate_qparams()
+    weight = _within_range(weight, observer, scale._array, zero_point._array)
     if not observer.qscheme.is_per_channel:
         one: QTensor = quantize_per_tensor(weight, scale.item(), zero_point.item(), qint8)
         return one
@@ -61,6 +62,24 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
         )
     scales = Tensor._wrap(scale._array.astype(np.float64))
     return quantize_per_channel(weight, scales, zero_point, axis, qint8)
+
+
+def _within_range(weight: Tensor, observer: Any, scale: Array, zero_point: Array) -> Tensor:
+    """The weight, clamped to what the observer's integers represent if they are not all of qint8.
+
+    A range that ``reduce_range`` halved is no limit: PyTorch stores the half step beyond it.
+    """
+    low, high = getattr(observer, "quant_min", None), getattr(observer, "quant_max", None)
+    if low is None or high is None or getattr(observer, "reduce_range", False):
+        return weight
+    if (low, high) == (qint8.qmin, qint8.qmax):
+        return weight
+    if scale.size > 1:
+        shape = [1] * weight.dim()
+        shape[observer.ch_axis] = -1
+        scale, zero_point = scale.reshape(shape), zero_point.reshape(shape)
+    ends = ((low - zero_point) * scale, (high - zero_point) * scale)
+    return Tensor._wrap(np.clip(weight._array, *ends).astype(weight._array.dtype, copy=False))
 
 
 def kernel_params(weight: QTensor, axis: int = 0) -> tuple[Array, Array | None]:

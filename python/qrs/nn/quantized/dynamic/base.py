@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,9 +29,8 @@ def _check_weight_dtype(where: str, dtype: Dtype) -> Dtype:
     return dtype
 
 
-def observed_weight(weight: Tensor, factory: Callable[[], Any], where: str) -> QTensor | Tensor:
+def observed_weight(weight: Tensor, observer: Any, where: str) -> QTensor | Tensor:
     """A weight in the type of its observer: qint8, or half precision."""
-    observer = factory()
     if getattr(observer, "dtype", None) is not float16:
         return quantize_weight(weight, observer, where)
     values = weight._array

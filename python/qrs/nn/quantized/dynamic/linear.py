@@ -8,6 +8,7 @@ from qrs._kernels import dynamic_linear
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, qint8
 from qrs.nn.layers.linear import Linear as FloatLinear
+from qrs.nn.qat.dynamic.linear import Linear as QatLinear
 from qrs.nn.quantized.dynamic.base import DynamicWeights, HalfLinear, observed_weight
 from qrs.nn.quantized.packed import WeightAndBias
 from qrs.nn.quantized.weights import pack_linear
@@ -70,19 +71,20 @@ class Linear(WeightAndBias, DynamicWeights):
 
     @classmethod
     def from_float(cls, mod: Any) -> Self:
-        """Quantize a float layer that has a ``qconfig``.
+        """Quantize a float layer that has a ``qconfig``, or one of `nn.qat.dynamic`.
 
         Raises
         ------
         TypeError
-            If it is not exactly a `Linear`.
+            If it is not exactly a `Linear` of one of the two.
         DtypeError
             If the qconfig's weights are neither qint8 nor float16.
         """
         where = "DynamicQuantizedLinear.from_float"
-        if type(mod) is not FloatLinear:
+        if type(mod) not in (FloatLinear, QatLinear):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a Linear")
-        weight = observed_weight(mod.weight, mod.qconfig.weight, where)
+        observer = getattr(mod, "weight_fake_quant", None) or mod.qconfig.weight()
+        weight = observed_weight(mod.weight, observer, where)
         has_bias = mod.bias is not None
         new = cls(mod.in_features, mod.out_features, has_bias, weight.dtype)
         new.set_weight_bias(weight, mod.bias)

@@ -9,6 +9,7 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.functional.dropping import dropout
 from qrs.nn.layers import recurrent as floats
+from qrs.nn.qat import dynamic as qat
 from qrs.nn.quantized.dynamic.base import DynamicWeights
 from qrs.nn.quantized.dynamic.steps import (
     direction_shapes,
@@ -81,17 +82,19 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
 
     @classmethod
     def from_float(cls, mod: Any) -> Self:
-        """Quantize a float layer that has a ``qconfig``; every matrix gets an observer of its own.
+        """Quantize a float layer that has a ``qconfig``, or one of `nn.qat.dynamic`.
+
+        Every matrix has an observer of its own.
 
         Raises
         ------
         TypeError
-            If it is not exactly the float layer of this class's name.
+            If it is not exactly the layer of this class's name of one of the two.
         DtypeError
             If the qconfig's weights are neither qint8 nor float16.
         """
         where = f"DynamicQuantized{cls.__name__}.from_float"
-        if type(mod) is not getattr(floats, cls.__name__):
+        if type(mod) not in (getattr(floats, cls.__name__), getattr(qat, cls.__name__, None)):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
         values, dtype = quantized(mod, where)
         make: Any = cls

@@ -41,11 +41,14 @@ def quantized(mod: Any, where: str) -> tuple[Values, Dtype]:
     """The weights and biases of a float layer in the type of its qconfig, by name; and the type."""
     values: Values = {}
     dtype = qint8
-    for name, param in mod.named_parameters():
+    # A layer of nn.qat.dynamic has an observer for each weight.
+    trained = getattr(mod, "weight_fake_quant", {})
+    for name, param in mod.named_parameters(recurse=False):
         if param.dim() == 1:
             values[name] = Tensor._wrap(param._array.copy())
         else:
-            values[name] = observed_weight(param, mod.qconfig.weight, f"{where}: {name}")
+            observer = trained[name] if name in trained else mod.qconfig.weight()
+            values[name] = observed_weight(param, observer, f"{where}: {name}")
             dtype = values[name].dtype
     return values, dtype
 

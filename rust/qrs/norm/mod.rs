@@ -1,7 +1,11 @@
-//! Softmax and layer normalization of the rows of a float matrix.
+//! Softmax and layer normalization of the rows of a float matrix; `quantized` normalizes bytes.
 //!
 //! A sum over a row has 16 partial sums, element `i` in sum `i % 16`, which are then added in pairs: the
 //! order is the same on every level, so the bits are, too.
+
+mod quantized;
+
+pub use quantized::{Affine, Groups};
 
 use crate::activation::exp;
 use crate::error::{Result, same};
