@@ -1,7 +1,7 @@
 use qrs::error::Error;
 use qrs::isa::level;
 use qrs::qparams::Engine;
-use qrs::rnn::{Int8, Int8Weights, Kind, Output, Rnn, Shape, State, Steps, Weights};
+use qrs::rnn::{Int8, Int8Weights, Kind, Output, Rnn, Sequence, Shape, State, Steps, Weights};
 
 use crate::cases;
 use crate::on_every_level;
@@ -35,7 +35,8 @@ fn run(
     let (mut h_out, mut c_out) = (vec![0.0; h.len()], vec![0.0; h.len()]);
     let mut out = Output { y: &mut y, h: &mut h_out, c: &mut c_out };
     let state = State { h: Some(h), c: None };
-    network.forward(level().expect("level"), engine, steps, x, state, &mut out)?;
+    let input = Sequence { x, steps, state };
+    network.forward(level().expect("level"), engine, input, &mut out)?;
     Ok(y)
 }
 

@@ -144,3 +144,81 @@ def test_fixed_parameters_stay(factory: object, scale: float, zero_point: int) -
     fq.disable_fake_quant()
     x = qrs.tensor([0.1234])
     assert fq(x) is x
+
+
+@pytest.mark.parametrize(("engine", "most"), [("qrs", 127), ("fbgemm", 255), ("qnnpack", 255)])
+def test_range_beyond_the_observers_is_used_only_where_pytorch_does(
+    engine: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
+    fq = Q.default_fake_quant()
+    assert (fq.quant_min, fq.quant_max) == (0, most)
+    fq(qrs.tensor([0.0, 1.27]))
+    fq.disable_observer()
+    assert fq(qrs.tensor([5.0])).item() == pytest.approx(most / 100, rel=1e-6)
+
+
+class TestFusedMovingAverage:
+    @pytest.mark.parametrize("engine", ["qrs", "fbgemm"])
+    def test_range_is_the_observers(self, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
+        fq = Q.FusedMovingAvgObsFakeQuantize(reduce_range=True)
+        assert (fq.quant_min, fq.quant_max) == (0, 127)
+
+    def test_computes_as_the_two_parts_do(self) -> None:
+        fused, plain = Q.FusedMovingAvgObsFakeQuantize(), Q.FakeQuantize()
+        for _ in range(3):
+            x = qrs.randn(4, 5)
+            assert qrs.equal(fused(x), plain(x))
+
+    def test_takes_no_other_observer(self) -> None:
+        with pytest.raises(TypeError, match="a MinMaxObserver came as observer"):
+            Q.FusedMovingAvgObsFakeQuantize(observer=Q.MinMaxObserver)
+
+
+@pytest.mark.parametrize("bits", range(2, 9))
+def test_weights_of_few_bits_use_every_integer_and_clamp_nothing(bits: int) -> None:
+    weight = qrs.randn(6, 50, requires_grad=True)
+    fq = Q.per_channel_weight_fake_quant(bits)()
+    rounded = fq(weight)
+    rounded.sum().backward()
+    assert qrs.equal(weight.grad, qrs.ones(6, 50))
+    steps = rounded.detach() / fq.scale.reshape(-1, 1)
+    most = 2 ** (bits - 1) - 1
+    np.testing.assert_allclose(steps.abs().amax(1).numpy(), most, rtol=1e-6)
+    np.testing.assert_allclose(steps.numpy(), np.rint(steps.numpy()), atol=1e-4)
+
+
+def test_weights_of_few_bits_follow_the_present_range() -> None:
+    fq = Q.per_channel_weight_fake_quant(4)()
+    fq(qrs.tensor([[70.0]]))
+    assert fq(qrs.tensor([[0.7]])).item() == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("bits", [1, 9, 4.5])
+def test_other_numbers_of_bits_are_refused(bits: object) -> None:
+    with pytest.raises(ValueError, match=f"bits={bits} came, expected 2 to 8"):
+        Q.per_channel_weight_fake_quant(bits)
+
+
+def test_embedding_rows_have_float_zero_points() -> None:
+    rows = qrs.randn(4, 9, requires_grad=True)
+    fq = Q.default_embedding_fake_quant()
+    rounded = fq(rows)
+    scale, zero_point = fq.calculate_qparams()
+    stored = qrs.quantize_per_channel(rows.detach(), scale, zero_point, 0, qrs.quint8)
+    np.testing.assert_allclose(rounded.detach().numpy(), stored.dequantize().numpy(), atol=1e-6)
+    assert fq.zero_point.dtype is qrs.float32
+    loaded = Q.default_embedding_fake_quant()
+    loaded.load_state_dict(fq.state_dict())
+    assert qrs.equal(loaded.zero_point, fq.zero_point)
+
+
+def test_a_value_that_is_not_finite_stops_with_the_name_of_its_module() -> None:
+    model = qrs.nn.Sequential(qrs.nn.Linear(2, 2), qrs.nn.Linear(2, 1))
+    model.qconfig = Q.get_default_qat_qconfig()
+    prepared = Q.prepare_qat(model)
+    with qrs.no_grad():
+        prepared[1].weight[0, 1] = float("nan")
+    with pytest.raises(qrs.NonFiniteError, match=r"1\.weight\.MovingAveragePerChannel.*NaN"):
+        prepared(qrs.ones(1, 2))

@@ -183,7 +183,8 @@ class QTensor(JoinMethods, ReduceMethods):
                 "underscore"
             )
         raise NoSuchOperationError(
-            f"{name}: a quantized tensor came, expected a float one; call dequantize() first"
+            f"{name}: a quantized tensor came, expected a float one; insert a DeQuantStub before, "
+            "or call dequantize()"
         )
 
     def __repr__(self) -> str:

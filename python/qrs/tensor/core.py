@@ -71,7 +71,11 @@ def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concate
         method = None if isinstance(input, np.ndarray) else getattr(input, name, None)
         if method is None:
             quantized = getattr(input, "is_quantized", False)
-            advice = "call dequantize() first" if quantized else "convert it with qrs.tensor"
+            advice = (
+                "insert a DeQuantStub before, or call dequantize()"
+                if quantized
+                else "convert it with qrs.tensor"
+            )
             raise DtypeError(
                 f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; "
                 f"{advice}"

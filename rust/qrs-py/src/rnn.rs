@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use qrs::qparams::Engine;
 use qrs::rnn::{
-    self, Float, FloatWeights, Int8, Int8Weights, Kind, Rnn, Shape, State, Steps, Weights,
+    self, Float, FloatWeights, Int8, Int8Weights, Kind, Rnn, Sequence, Shape, State, Steps, Weights,
 };
 
 use crate::array::{Input, Output};
@@ -155,11 +155,11 @@ impl PackedRnn {
             h: h.slice(),
             c: c.as_mut().map_or(&mut [], Output::slice),
         };
-        let x = x.slice();
-        let work = x.len() * self.products_per_input / PRODUCTS_PER_NANOSECOND;
+        let input = Sequence { x: x.slice(), steps, state };
+        let work = input.x.len() * self.products_per_input / PRODUCTS_PER_NANOSECOND;
         call(py, work, || match &self.network {
-            Network::Int8(network) => network.forward(level, engine, steps, x, state, &mut out),
-            Network::Float(network) => network.forward(level, engine, steps, x, state, &mut out),
+            Network::Int8(network) => network.forward(level, engine, input, &mut out),
+            Network::Float(network) => network.forward(level, engine, input, &mut out),
         })?;
         let (y, h, c) = (y.into_array(), h.into_array(), c.map(Output::into_array));
         match c {

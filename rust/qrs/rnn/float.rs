@@ -75,7 +75,8 @@ impl Matrix for Float {
 
     fn nanoseconds(&self, level: Level, rows: usize) -> usize {
         // A quarter of the integer rate, and four bytes a weight.
-        rows * self.blocks.len() * LANES * 4 / level.products_per_nanosecond() + self.bytes() / 60
+        let products = 4 * rows * self.blocks.len() * LANES / level.products_per_nanosecond();
+        products.max(self.bytes() / 60)
     }
 
     fn enter<K: Kernel>(level: Level, _: Engine, kernel: K) -> K::Output {

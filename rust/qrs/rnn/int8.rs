@@ -95,7 +95,8 @@ impl Matrix for Int8 {
     }
 
     fn nanoseconds(&self, level: Level, rows: usize) -> usize {
-        self.weights.products(rows) / level.products_per_nanosecond() + self.weights.bytes() / 60
+        let products = self.weights.products(rows) / level.products_per_nanosecond();
+        products.max(self.weights.bytes() / 60)
     }
 
     fn enter<K: Kernel>(level: Level, engine: Engine, kernel: K) -> K::Output {

@@ -67,6 +67,17 @@ pub struct State<'a> {
     pub c: Option<&'a [f32]>,
 }
 
+/// A sequence and the state before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sequence<'a> {
+    /// Rows of features.
+    pub x: &'a [f32],
+    /// Which row is which.
+    pub steps: Steps<'a>,
+    /// First state.
+    pub state: State<'a>,
+}
+
 /// Where results go. Every element is written.
 #[derive(Debug)]
 pub struct Output<'a> {
@@ -175,7 +186,7 @@ impl<M: Matrix> Rnn<M> {
         self.directions.iter().map(of).sum()
     }
 
-    /// Runs the network over the sequence `x`, whose rows lie as `steps` says.
+    /// Runs the network over a sequence.
     ///
     /// # Errors
     /// If a length does not fit, or integer weights meet NaN or infinity.
@@ -183,21 +194,33 @@ impl<M: Matrix> Rnn<M> {
         &self,
         level: Level,
         engine: Engine,
-        steps: Steps<'_>,
-        x: &[f32],
-        state: State<'_>,
+        input: Sequence<'_>,
         out: &mut Output<'_>,
     ) -> Result<()> {
-        let Shape { kind, layers, .. } = self.shape;
-        let op = kind.name();
+        self.forward_on(self.threads(level, input.steps), level, engine, input, out)
+    }
+
+    /// As [`Rnn::forward`] on `threads` threads, or on fewer if the pool has no more.
+    ///
+    /// # Errors
+    /// As [`Rnn::forward`].
+    pub fn forward_on(
+        &self,
+        threads: usize,
+        level: Level,
+        engine: Engine,
+        input: Sequence<'_>,
+        out: &mut Output<'_>,
+    ) -> Result<()> {
+        let op = self.shape.kind.name();
         let orders = (0..self.shape.directions())
-            .map(|direction| Order::new(op, steps, direction == 1))
+            .map(|direction| Order::new(op, input.steps, direction == 1))
             .collect::<Result<Vec<_>>>()?;
         let order = &orders[0];
         let width = self.shape.directions() * self.shape.output();
-        order.fits(op, "input length", x.len(), self.shape.input)?;
+        order.fits(op, "input length", input.x.len(), self.shape.input)?;
         order.fits(op, "output length", out.y.len(), width)?;
-        self.check_state(order.batch(), state, out)?;
+        self.check_state(order.batch(), input.state, out)?;
         if order.steps() == 0 {
             let message = "the sequence is empty, expected at least one step".to_owned();
             return Err(Error::Value { op, message });
@@ -205,37 +228,31 @@ impl<M: Matrix> Rnn<M> {
         if order.batch() == 0 {
             return Ok(());
         }
-        let threads = self.threads(level, order);
+        let call = Call { level, engine, orders: &orders, threads: threads.min(MAX_PARTS) };
         let mut between = [Vec::new(), Vec::new()];
-        for layer in 0..layers {
+        for layer in 0..self.shape.layers {
             let [from, to] = &mut between;
-            let x = if layer == 0 { x } else { &from[..] };
-            let y = if layer + 1 == layers {
-                &mut *out.y
+            let x = if layer == 0 { input.x } else { &from[..] };
+            if layer + 1 == self.shape.layers {
+                self.layer(call, layer, Sequence { x, ..input }, out)?;
             } else {
                 to.resize(order.rows() * width, 0.0);
-                &mut to[..]
-            };
-            self.layer(level, engine, layer, &orders, threads, x, y, state, out.h, out.c)?;
+                let mut out = Output { y: to, h: out.h, c: out.c };
+                self.layer(call, layer, Sequence { x, ..input }, &mut out)?;
+            }
             between.swap(0, 1);
         }
         Ok(())
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the arguments of `forward`, for one layer")]
     fn layer(
         &self,
-        level: Level,
-        engine: Engine,
+        call: Call<'_>,
         layer: usize,
-        orders: &[Order],
-        threads: usize,
-        x: &[f32],
-        y: &mut [f32],
-        state: State<'_>,
-        h: &mut [f32],
-        c: &mut [f32],
+        Sequence { x, state, .. }: Sequence<'_>,
+        Output { y, h, c }: &mut Output<'_>,
     ) -> Result<()> {
+        let Call { level, engine, orders, threads } = call;
         let Shape { kind, hidden, .. } = self.shape;
         let (count, output, batch) = (orders.len(), self.shape.output(), orders[0].batch());
         let rings: Vec<_> = orders.iter().map(Order::ring).collect();
@@ -300,22 +317,42 @@ impl<M: Matrix> Rnn<M> {
         same(op, "cell output length", out.c.len(), c)
     }
 
-    /// Threads worth using: a barrier a step costs about half a microsecond, more when other
-    /// processes want the CPUs, so a step must be worth several.
-    fn threads(&self, level: Level, order: &Order) -> usize {
-        let layer = &self.directions[0];
-        let steps = order.steps();
-        let samples = order.rows().div_ceil(steps);
-        let step = layer.hh.nanoseconds(level, samples)
-            + layer.ih.nanoseconds(level, order.rows()) / steps;
-        let worth = if self.shape.bidirectional && step * steps >= STEP_NS { 2 } else { 1 };
-        let threads = worth.max(self.shape.directions() * step / STEP_NS);
-        threads.min(parallel::num_threads()).min(MAX_PARTS)
+    /// Threads worth using. Those that share a direction meet at every step, which costs half a
+    /// microsecond, and much more when other processes want the CPUs. Those that have a direction of
+    /// their own only start and end together.
+    fn threads(&self, level: Level, steps: Steps<'_>) -> usize {
+        let (steps, rows) = match steps {
+            Steps::TimeMajor { steps, batch } | Steps::BatchMajor { steps, batch } => {
+                (steps, steps * batch)
+            }
+            Steps::Packed(sizes) => (sizes.len(), sizes.iter().sum()),
+        };
+        let Direction { ih, hh, .. } = &self.directions[0];
+        let hidden = steps * hh.nanoseconds(level, rows.div_ceil(steps.max(1)));
+        let all = hidden + ih.nanoseconds(level, rows);
+        if self.shape.directions() * all < CALL_NS {
+            return 1;
+        }
+        let shared = (all / steps.max(1) / STEP_NS).max(1);
+        parallel::num_threads().min(shared * self.shape.directions())
     }
 }
 
-/// The share of a step, in nanoseconds, that is worth a thread.
-const STEP_NS: usize = 5_000;
+/// The share of a step, in nanoseconds, that is worth a thread: two from 512 KiB of hidden weights.
+const STEP_NS: usize = 8_000;
+
+/// The time of a layer, in nanoseconds, that is worth waking threads.
+const CALL_NS: usize = 40_000;
+
+/// What the layers of one call have in common.
+#[derive(Clone, Copy)]
+struct Call<'a> {
+    level: Level,
+    engine: Engine,
+    /// One for each direction.
+    orders: &'a [Order],
+    threads: usize,
+}
 
 /// Measures a whole input, where the profile wants that.
 struct Whole<'a, M> {

@@ -2,12 +2,12 @@
 
 use qrs::activation::Function;
 use qrs::isa::Level;
-use qrs::parallel::set_num_threads;
 use qrs::qparams::Engine;
 use qrs::reference::linear::Layer;
 use qrs::reference::rnn::{Direction, Network, Product, Rows};
 use qrs::rnn::{
-    Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Shape, State, Steps, Weights,
+    Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Sequence, Shape, State,
+    Steps, Weights,
 };
 
 use super::{Hash, Rng, same};
@@ -164,6 +164,7 @@ fn kernels<M: Matrix>(
     engine: Engine,
     steps: Steps<'_>,
     data: &Data,
+    threads: usize,
 ) -> [Vec<f32>; 3] {
     let shape = network.shape();
     let rows: usize = data.sizes.iter().sum();
@@ -171,7 +172,8 @@ fn kernels<M: Matrix>(
     let (mut h, mut c) = (vec![f32::NAN; data.h.len()], vec![f32::NAN; data.c.len()]);
     let state = State { h: Some(&data.h), c: (!data.c.is_empty()).then_some(&data.c) };
     let mut out = Output { y: &mut y, h: &mut h, c: &mut c };
-    network.forward(level, engine, steps, &data.x, state, &mut out).expect("shapes agree");
+    let input = Sequence { x: &data.x, steps, state };
+    network.forward_on(threads, level, engine, input, &mut out).expect("shapes agree");
     [y, h, c]
 }
 
@@ -235,7 +237,7 @@ pub fn int8(level: Level) -> u64 {
         let layers = sets.oracle(shape, Plain::oracle_int8);
         for engine in Engine::ALL {
             let wanted = oracle(shape, engine, &layers, data);
-            let got = kernels(&network, level, engine, Steps::Packed(&data.sizes), data);
+            let got = kernels(&network, level, engine, Steps::Packed(&data.sizes), data, 1);
             check(hash, level, &format!("int8 {engine:?}, {what}"), &got, &wanted);
         }
     })
@@ -246,12 +248,12 @@ pub fn float(level: Level) -> u64 {
     each_shape(level, 22, |hash, shape, sets, data, what| {
         let network = sets.pack::<Float>(shape, Plain::float);
         let wanted = oracle(shape, Engine::Qrs, &sets.oracle(shape, Plain::oracle_float), data);
-        let got = kernels(&network, level, Engine::Qrs, Steps::Packed(&data.sizes), data);
+        let got = kernels(&network, level, Engine::Qrs, Steps::Packed(&data.sizes), data, 1);
         check(hash, level, &format!("float, {what}"), &got, &wanted);
     })
 }
 
-/// Time-major and batch-major sequences are the same sequences.
+/// Time-major and batch-major sequences are the same sequences, and no state is zeros.
 pub fn layouts(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(23);
@@ -267,8 +269,8 @@ pub fn layouts(level: Level) -> u64 {
     let sets = Sets::new(&mut rng, shape, false);
     let network = sets.pack::<Int8>(shape, Plain::int8);
     let mut data = Data::new(&mut rng, shape, &[batch; 5]);
-    let packed = kernels(&network, level, Engine::Qrs, Steps::Packed(&data.sizes), &data);
-    let major = kernels(&network, level, Engine::Qrs, Steps::TimeMajor { steps, batch }, &data);
+    let packed = kernels(&network, level, Engine::Qrs, Steps::Packed(&data.sizes), &data, 1);
+    let major = kernels(&network, level, Engine::Qrs, Steps::TimeMajor { steps, batch }, &data, 1);
     check(&mut hash, level, "time-major", &major, &packed);
 
     let transpose = |values: &[f32]| -> Vec<f32> {
@@ -276,9 +278,19 @@ pub fn layouts(level: Level) -> u64 {
         let row = |b, t| &values[(t * batch + b) * size..][..size];
         (0..batch).flat_map(|b| (0..steps).flat_map(move |t| row(b, t).to_vec())).collect()
     };
+    data.h.fill(0.0);
+    data.c.fill(0.0);
+    let zeros = kernels(&network, level, Engine::Qrs, Steps::Packed(&data.sizes), &data, 1);
+    let [mut y, mut h, mut c] = zeros.clone().map(|values| vec![f32::NAN; values.len()]);
+    let mut out = Output { y: &mut y, h: &mut h, c: &mut c };
+    let steps_major = Steps::TimeMajor { steps, batch };
+    let input = Sequence { x: &data.x, steps: steps_major, state: State::default() };
+    network.forward(level, Engine::Qrs, input, &mut out).expect("shapes agree");
+    check(&mut hash, level, "no state", &[y, h, c], &zeros);
+
     data.x = transpose(&data.x);
-    let wanted = [transpose(&packed[0]), packed[1].clone(), packed[2].clone()];
-    let major = kernels(&network, level, Engine::Qrs, Steps::BatchMajor { steps, batch }, &data);
+    let wanted = [transpose(&zeros[0]), zeros[1].clone(), zeros[2].clone()];
+    let major = kernels(&network, level, Engine::Qrs, Steps::BatchMajor { steps, batch }, &data, 1);
     check(&mut hash, level, "batch-major", &major, &wanted);
     hash.0
 }
@@ -290,26 +302,23 @@ pub fn threads(level: Level) -> u64 {
     for (kind, bidirectional, projection) in
         [(Kind::Lstm, false, None), (Kind::Lstm, true, Some(100)), (Kind::Gru, true, None)]
     {
-        let (input, hidden) = (40, 200);
+        let (input, hidden) = (10, 150);
         let shape = Shape { kind, input, hidden, projection, layers: 2, bidirectional };
         let sets = Sets::new(&mut rng, shape, false);
-        let data = Data::new(&mut rng, shape, &[20, 20, 19, 11]);
+        let data = Data::new(&mut rng, shape, &[7, 7, 6, 2]);
         let (int8, float) = (sets.pack::<Int8>(shape, Plain::int8), sets.pack(shape, Plain::float));
         for engine in [Engine::Qrs, Engine::Fbgemm] {
             let steps = Steps::Packed(&data.sizes);
-            let run = || {
-                let float = kernels::<Float>(&float, level, engine, steps, &data);
-                [kernels(&int8, level, engine, steps, &data), float]
+            let run = |threads| {
+                let float = kernels::<Float>(&float, level, engine, steps, &data, threads);
+                [kernels(&int8, level, engine, steps, &data, threads), float]
             };
-            set_num_threads(1).expect("a small number");
-            let alone = run();
-            for count in [2, 3, 8] {
-                set_num_threads(count).expect("a small number");
-                for (got, wanted) in run().iter().zip(&alone) {
-                    check(&mut hash, level, &format!("{shape:?}, {count} threads"), got, wanted);
+            let alone = run(1);
+            for threads in [2, 3, 8] {
+                for (got, wanted) in run(threads).iter().zip(&alone) {
+                    check(&mut hash, level, &format!("{shape:?}, {threads} threads"), got, wanted);
                 }
             }
-            set_num_threads(1).expect("one thread");
         }
     }
     hash.0

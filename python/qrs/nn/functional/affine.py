@@ -27,10 +27,15 @@ def check_floats(where: str, **tensors: Any) -> None:
     for name, value in tensors.items():
         if value is None:
             continue
+        if getattr(value, "is_quantized", False):
+            raise DtypeError(
+                f"{where}: {name} is a quantized tensor, expected a float one; insert a DeQuantStub "
+                "before this module, or give it a qconfig and convert it"
+            )
         if not isinstance(value, Tensor):
             raise DtypeError(
                 f"{where}: {name} is a {type(value).__name__}, expected a Tensor; convert arrays "
-                "with qrs.from_numpy, dequantize quantized tensors or convert the layer"
+                "with qrs.from_numpy"
             )
         if value._array.dtype.kind != "f":
             raise DtypeError(

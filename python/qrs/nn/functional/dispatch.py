@@ -35,7 +35,8 @@ def also_quantized(function: F) -> F:
         if getattr(input, "is_quantized", False):
             if name not in QUANTIZED:
                 raise DtypeError(
-                    f"{name}: a quantized tensor came, expected a float one; dequantize it first"
+                    f"{name}: a quantized tensor came, expected a float one; insert a DeQuantStub "
+                    "before, or call dequantize()"
                 )
             return QUANTIZED[name](input, *args, **kwargs)
         return function(input, *args, **kwargs)

@@ -35,6 +35,9 @@ def _check_averaging_constant(where: str, value: float) -> float:
 
 def _moved(old: FloatArray, new: FloatArray, constant: float) -> FloatArray:
     """V <- v + c * (new - v); a value never set is +-inf and takes the new one."""
+    if constant == 1:
+        # Without the rounding of a difference.
+        return new
     with np.errstate(invalid="ignore"):
         step = old + np.float32(constant) * (new - old)
     return np.where(np.isinf(old), new, step)
