@@ -18,7 +18,8 @@ use qrs::parallel::set_num_threads;
 use qrs::qparams::{Engine, QParams, QUINT8, Rounding};
 use qrs::quantize::{Axis, dequantize, extent, quantize};
 use qrs::rnn::{
-    Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Shape, State, Steps, Weights,
+    Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Sequence, Shape, State,
+    Steps, Weights,
 };
 use qrs::scratch;
 
@@ -247,7 +248,8 @@ impl Run {
 
     fn forward<M: Matrix>(&mut self, layer: &Rnn<M>, engine: Engine, x: &[f32]) {
         let steps = Steps::TimeMajor { steps: self.steps, batch: self.batch };
-        let out = Output { y: &mut self.y, h: &mut self.h, c: &mut self.c };
-        layer.forward(self.level, engine, steps, x, State::default(), out).expect("finite input");
+        let mut out = Output { y: &mut self.y, h: &mut self.h, c: &mut self.c };
+        let input = Sequence { x, steps, state: State::default() };
+        layer.forward(self.level, engine, input, &mut out).expect("finite input");
     }
 }

@@ -183,6 +183,8 @@ def test_quantization_aware_training() -> None:
     def training_loop(model: qrs.nn.Module) -> None:
         """Learn the positive part of 3 x - 1."""
         wanted = (3 * images - 1).relu()
+        with qrs.no_grad():
+            model.conv.weight.fill_(1.0)
         optimizer = qrs.optim.SGD(model.parameters(), lr=0.2)
         for _ in range(80):
             optimizer.zero_grad()

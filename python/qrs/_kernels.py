@@ -8,6 +8,7 @@ Inputs are never written, results are fresh arrays. A wrong type raises `DtypeEr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -17,12 +18,22 @@ from numpy.typing import NDArray
 from qrs import _qrs
 from qrs._qrs import (
     PackedConv,
+    PackedEmbedding,
     PackedLinear,
     PackedRnn,
+    adaptive_pool,
     available_levels,
+    avg_pool,
+    batch_norm,
+    bilinear,
     choose_qparams,
     get_num_threads,
+    group_norm,
     level,
+    matmul,
+    max_pool,
+    nearest,
+    quantized_layer_norm,
     set_num_threads,
 )
 from qrs.dtypes import dtype
@@ -30,10 +41,19 @@ from qrs.dtypes import dtype
 __all__ = [
     "DynamicLayer",
     "PackedConv",
+    "PackedEmbedding",
     "PackedLinear",
     "PackedRnn",
+    "adaptive_pool",
     "available_levels",
+    "avg_pool",
+    "batch_norm",
+    "bilinear",
+    "binary",
+    "cat",
     "choose_qparams",
+    "clamp",
+    "contiguous",
     "dequantize",
     "dequantize_per_channel",
     "dynamic_linear",
@@ -42,11 +62,19 @@ __all__ = [
     "exp",
     "gelu",
     "get_num_threads",
+    "group_norm",
     "layer_norm",
     "level",
     "log_softmax",
+    "lookup",
+    "matmul",
+    "max_pool",
+    "mean",
+    "nearest",
     "quantize",
     "quantize_per_channel",
+    "quantized_layer_norm",
+    "select",
     "set_num_threads",
     "sigmoid",
     "silu",
@@ -100,11 +128,26 @@ def dequantize_per_channel(q: Array, scales: Array, zero_points: Array, axis: in
     return run(q, scales.astype(np.float32), zero_points.astype(points), axis)
 
 
+# The order of axes in memory of tensors with channels last, and the way back.
+_CHANNELS_LAST = {
+    3: ((0, 2, 1), (0, 2, 1)),
+    4: ((0, 2, 3, 1), (0, 3, 1, 2)),
+    5: ((0, 2, 3, 4, 1), (0, 4, 1, 2, 3)),
+}
+
+
+def _memory_order(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The axes of `x` from the widest steps in memory to the smallest, and the way back."""
+    known = _CHANNELS_LAST.get(x.ndim)
+    if known and x.transpose(known[0]).flags.c_contiguous and not x.flags.c_contiguous:
+        return known
+    order = tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
+    return order, tuple(sorted(range(x.ndim), key=order.__getitem__))
+
+
 def _in_memory_order(run: Callable[[Array], Array], x: Array) -> Array:
     """`run`, which works element by element, with the result laid out in memory as `x` is."""
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    back = np.empty(x.ndim, np.intp)
-    back[order] = range(x.ndim)
+    order, back = _memory_order(x)
     return run(x.transpose(order)).transpose(back)
 
 
@@ -232,3 +275,86 @@ def layer_norm(x: Floats, n: int, weight: Floats | None, bias: Floats | None, ep
     eps : float
     """
     return _qrs.layer_norm(x, n, weight, bias, eps)
+
+
+Pair = tuple[float, int]
+_INT8 = np.dtype(np.int8)
+
+
+def binary(
+    operation: str, a: Array, b: Array, inputs: tuple[Pair, Pair], output: Pair, relu: bool = False
+) -> Array:
+    """`add` or `mul` of bytes of one type that stand for real numbers.
+
+    Parameters
+    ----------
+    operation : {"add", "mul"}
+    a, b : array, uint8 or int8, shapes that broadcast
+    inputs : pair of (scale, zero point)
+    output : (scale, zero point)
+    relu : bool
+        Negative results become 0.
+    """
+    if a.flags.c_contiguous and b.flags.c_contiguous:
+        return _qrs.binary(operation, a, b, inputs, output, relu)
+    rank = max(a.ndim, b.ndim)
+    a, b = (x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (a, b))
+    order, back = _memory_order(a if a.size >= b.size else b)
+    moved = a.transpose(order), b.transpose(order)
+    return _qrs.binary(operation, *moved, inputs, output, relu).transpose(back)
+
+
+def clamp(x: Array, low: int, high: int) -> Array:
+    """Bytes held between two others; the upper bound wins where they cross."""
+    if x.flags.c_contiguous:
+        return _qrs.clamp(x, low, high)
+    return _in_memory_order(lambda y: _qrs.clamp(y, low, high), x)
+
+
+def lookup(x: Array, table: Array) -> Array:
+    """`table[x]` for bytes of either type, whose bits count, and 256 uint8."""
+    bits = x.view(np.uint8)
+    if bits.flags.c_contiguous:
+        return _qrs.lookup(bits, table).view(x.dtype)
+    return _in_memory_order(lambda y: _qrs.lookup(y, table), bits).view(x.dtype)
+
+
+def cat(arrays: list[Array], tables: list[Array | None], axis: int) -> Array:
+    """Arrays of bytes of one type joined along `axis`, those with a table looked up in it."""
+    order, back = _memory_order(arrays[0])
+    moved = [x.view(np.uint8).transpose(order) for x in arrays]
+    joined = _qrs.cat(moved, tables, order.index(axis))
+    return joined.view(arrays[0].dtype).transpose(back)
+
+
+def mean(x: Array, axes: tuple[int, ...], zero_point: int) -> Array:
+    """`z + rne(mean(q - z))` of bytes over some axes, which go; the mean is exact."""
+    order, _ = _memory_order(x)
+    kept = [axis for axis in order if axis not in axes]
+    gone = [axis for axis in order if axis in axes]
+    first = order.index(gone[0]) if gone else 0
+    if list(order[first : first + len(gone)]) != gone:
+        order, first = (*kept, *gone), len(kept)
+    y = x.transpose(order)
+    count = math.prod(x.shape[axis] for axis in gone)
+    outer = math.prod(y.shape[:first])
+    inner = math.prod(y.shape[first + len(gone) :])
+    flat = _qrs.mean(y.reshape(outer, count, inner), zero_point)
+    result = flat.reshape([x.shape[axis] for axis in kept])
+    return result.transpose(sorted(range(len(kept)), key=kept.__getitem__))
+
+
+def select(x: Array, tables: dict[int, Array], fill: int) -> Array:
+    """`x` with the indices of some axes chosen by int64 tables; a negative one gives `fill`."""
+    order, back = _memory_order(x)
+    bits = x.view(np.uint8).transpose(order)
+    chosen = _qrs.select(bits, [tables.get(axis) for axis in order], fill & 255)
+    return chosen.view(x.dtype).transpose(back)
+
+
+def contiguous(x: Array) -> Array:
+    """Bytes in the order of their axes in memory: `x` itself or a copy."""
+    if x.flags.c_contiguous:
+        return x
+    order, back = _memory_order(x)
+    return _qrs.permute(x.view(np.uint8).transpose(order), list(back)).view(x.dtype)

@@ -7,20 +7,37 @@ from numpy.typing import NDArray
 
 __all__ = [
     "PackedConv",
+    "PackedEmbedding",
     "PackedLinear",
     "PackedRnn",
     "activation",
+    "adaptive_pool",
     "available_levels",
+    "avg_pool",
+    "batch_norm",
+    "bilinear",
+    "binary",
+    "cat",
     "choose_qparams",
+    "clamp",
     "dequantize",
     "dequantize_float_qparams",
     "dequantize_per_channel",
     "get_num_threads",
+    "group_norm",
     "layer_norm",
     "level",
+    "lookup",
+    "matmul",
+    "max_pool",
+    "mean",
+    "nearest",
+    "permute",
     "quantize",
     "quantize_float_qparams",
     "quantize_per_channel",
+    "quantized_layer_norm",
+    "select",
     "set_num_threads",
     "softmax",
 ]
@@ -48,6 +65,30 @@ class PackedConv:
         engine: str,
         /,
     ) -> NDArray[Any]: ...
+
+@final
+class PackedEmbedding:
+    """Rows of bytes; with `dim`, of two values each. Index types are int32 and int64."""
+
+    def __new__(
+        cls,
+        rows: NDArray[np.uint8],
+        scales: NDArray[np.float32],
+        zero_points: NDArray[np.float32],
+        dim: int | None,
+        /,
+    ) -> PackedEmbedding: ...
+    def lookup(self, indices: NDArray[Any], /) -> NDArray[np.float32]: ...
+    def bags(
+        self,
+        indices: NDArray[Any],
+        starts: NDArray[Any],
+        end: int,
+        weights: NDArray[np.float32] | None,
+        mode: str,
+        padding: int | None,
+        /,
+    ) -> NDArray[np.float32]: ...
 
 @final
 class PackedLinear:
@@ -83,9 +124,7 @@ class PackedLinear:
 
 @final
 class PackedRnn:
-    def __new__(
-        cls, mode: str, layers: int, directions: list[dict[str, Any]], /
-    ) -> PackedRnn: ...
+    def __new__(cls, mode: str, layers: int, directions: list[dict[str, Any]], /) -> PackedRnn: ...
     def run(
         self,
         x: NDArray[np.float32],
@@ -95,6 +134,9 @@ class PackedRnn:
         engine: str,
         /,
     ) -> tuple[NDArray[np.float32], ...]: ...
+
+_Sizes = tuple[int, int, int]
+_Pair = tuple[float, int]
 
 def activation(x: NDArray[np.float32], name: str, /) -> NDArray[np.float32]: ...
 def available_levels() -> list[str]: ...
@@ -137,3 +179,101 @@ def quantize_per_channel(
 ) -> NDArray[Any]: ...
 def set_num_threads(n: int) -> None: ...
 def softmax(x: NDArray[np.float32], logarithm: bool, /) -> NDArray[np.float32]: ...
+
+# Stored bytes, uint8 or int8. Images are [batch, depth, height, width, channels]; means come with
+# a zero point and whether it is added before the rounding.
+def adaptive_pool(
+    x: NDArray[Any], sizes: _Sizes, zero_point: int | None, round_last: bool, /
+) -> NDArray[Any]: ...
+def avg_pool(
+    x: NDArray[Any],
+    kernel: _Sizes,
+    stride: _Sizes,
+    padding: _Sizes,
+    ceil: bool,
+    include: bool,
+    divisor: int | None,
+    zero_point: int,
+    round_last: bool,
+    /,
+) -> NDArray[Any]: ...
+def max_pool(
+    x: NDArray[Any],
+    kernel: _Sizes,
+    stride: _Sizes,
+    padding: _Sizes,
+    dilation: _Sizes,
+    ceil: bool,
+    /,
+) -> NDArray[Any]: ...
+def mean(x: NDArray[Any], zero_point: int, /) -> NDArray[Any]: ...
+
+# [batch, channels, positions], or with channels_last [batch, positions, channels].
+def batch_norm(
+    x: NDArray[Any],
+    mean: NDArray[np.float32],
+    variance: NDArray[np.float32],
+    weight: NDArray[np.float32] | None,
+    bias: NDArray[np.float32] | None,
+    eps: float,
+    input: _Pair,
+    output: _Pair,
+    relu: bool,
+    channels_last: bool,
+    /,
+) -> NDArray[Any]: ...
+def group_norm(
+    x: NDArray[Any],
+    count: int,
+    weight: NDArray[np.float32] | None,
+    bias: NDArray[np.float32] | None,
+    eps: float,
+    input: _Pair,
+    output: _Pair,
+    channels_last: bool,
+    /,
+) -> NDArray[Any]: ...
+def quantized_layer_norm(
+    x: NDArray[Any],
+    n: int,
+    weight: NDArray[np.float32] | None,
+    bias: NDArray[np.float32] | None,
+    eps: float,
+    input: _Pair,
+    output: _Pair,
+    /,
+) -> NDArray[Any]: ...
+def bilinear(
+    x: NDArray[Any],
+    sizes: tuple[int, int],
+    scales: tuple[float | None, float | None],
+    corners: bool,
+    zero_point: int,
+    /,
+) -> NDArray[Any]: ...
+def nearest(size: int, count: int, scale: float | None, /) -> list[int]: ...
+def binary(
+    operation: str,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    inputs: tuple[_Pair, _Pair],
+    output: _Pair,
+    relu: bool,
+    /,
+) -> NDArray[Any]: ...
+def cat(
+    arrays: list[NDArray[np.uint8]], tables: list[NDArray[np.uint8] | None], axis: int, /
+) -> NDArray[np.uint8]: ...
+def clamp(x: NDArray[Any], low: int, high: int, /) -> NDArray[Any]: ...
+def lookup(x: NDArray[np.uint8], table: NDArray[np.uint8], /) -> NDArray[np.uint8]: ...
+def matmul(
+    a: NDArray[np.uint8],
+    b: NDArray[np.uint8],
+    inputs: tuple[_Pair, _Pair],
+    output: _Pair,
+    /,
+) -> NDArray[np.uint8]: ...
+def permute(x: NDArray[np.uint8], order: list[int], /) -> NDArray[np.uint8]: ...
+def select(
+    x: NDArray[np.uint8], tables: list[NDArray[np.int64] | None], fill: int, /
+) -> NDArray[np.uint8]: ...

@@ -60,7 +60,8 @@ def test_bad_input_raises() -> None:
             qrs.fake_quantize_per_channel_affine(qrs.ones(2, 3), scale, z, axis, 0, 255)
 
 
-def test_default_fake_quant_measured() -> None:
+def test_default_fake_quant_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(qrs.backends.quantized, "engine", "fbgemm")
     fq = Q.default_fake_quant()
     y = fq(qrs.tensor([-1.0, 0.3, 2.0]))
     assert fq.scale.item() == pytest.approx(3 / 127, rel=1e-6)
@@ -146,22 +147,40 @@ def test_fixed_parameters_stay(factory: object, scale: float, zero_point: int) -
     assert fq(x) is x
 
 
-@pytest.mark.parametrize(("engine", "most"), [("qrs", 127), ("fbgemm", 255), ("qnnpack", 255)])
-def test_range_beyond_the_observers_is_used_only_where_pytorch_does(
-    engine: str, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
-    fq = Q.default_fake_quant()
-    assert (fq.quant_min, fq.quant_max) == (0, most)
-    fq(qrs.tensor([0.0, 1.27]))
-    fq.disable_observer()
-    assert fq(qrs.tensor([5.0])).item() == pytest.approx(most / 100, rel=1e-6)
+class TestRange:
+    """What the observer computes scales for, and what is clamped to."""
+
+    @pytest.mark.parametrize(("engine", "step"), [("qrs", 1), ("fbgemm", 2), ("qnnpack", 2)])
+    def test_a_reduced_range_goes_unused_in_part_only_where_it_does_in_pytorch(
+        self, engine: str, step: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
+        fq = Q.default_fake_quant()
+        fq(qrs.tensor([0.0, 255.0]))
+        fq.disable_observer()
+        assert fq.scale.item() == pytest.approx(step, rel=0.01)
+        assert fq(qrs.tensor([5000.0])).item() == pytest.approx(255 * step, rel=0.01)
+
+    @pytest.mark.parametrize(("engine", "most"), [("qrs", 7.0), ("fbgemm", 7 * 7 / 127.5)])
+    def test_few_integers_span_the_observed_range(
+        self, engine: str, most: float, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
+        fq = Q.FakeQuantize(
+            quant_min=-7, quant_max=7, dtype=qrs.qint8, qscheme=qrs.per_tensor_symmetric
+        )
+        assert fq(qrs.tensor([7.0, -7.0]))[0].item() == pytest.approx(most)
+
+    def test_the_observers_own_range_wins(self) -> None:
+        observer = Q.MovingAverageMinMaxObserver.with_args(quant_min=0, quant_max=15)
+        fq = Q.FakeQuantize(observer=observer)
+        assert (fq.quant_min, fq.quant_max) == (0, 15)
+        assert fq(qrs.tensor([0.0, 0.4, 15.0])).tolist() == [0.0, 0.0, 15.0]
 
 
 class TestFusedMovingAverage:
-    @pytest.mark.parametrize("engine", ["qrs", "fbgemm"])
-    def test_range_is_the_observers(self, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(qrs.backends.quantized, "engine", engine)
+    def test_range_is_the_observers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(qrs.backends.quantized, "engine", "fbgemm")
         fq = Q.FusedMovingAvgObsFakeQuantize(reduce_range=True)
         assert (fq.quant_min, fq.quant_max) == (0, 127)
 

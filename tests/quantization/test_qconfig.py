@@ -81,8 +81,12 @@ def test_default_observers(name: str) -> None:
     ],
 )
 def test_defaults_of_each_profile(
-    backend: str, activation: tuple[int, int], weight: tuple[int, int, qrs.qscheme]
+    backend: str,
+    activation: tuple[int, int],
+    weight: tuple[int, int, qrs.qscheme],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(qrs.backends.quantized, "engine", backend)
     qconfig = quantization.get_default_qconfig(backend)
     observer = qconfig.activation()
     assert type(observer) is HistogramObserver

@@ -16,6 +16,7 @@ from qrs.quantization.observer import (
     MovingAveragePerChannelMinMaxObserver,
     ObserverBase,
     ObserverFactory,
+    UniformQuantizationObserverBase,
 )
 from qrs.quantization.observer.base import wrap
 from qrs.quantization.qparams import integer_range
@@ -86,9 +87,10 @@ class FakeQuantize(FakeQuantizeBase):
     observer : class or factory
         Builds the observer.
     quant_min, quant_max : int
-        Range of the stored integers. Under the profile "qrs" no more of it is used than the
-        observer computes scales for; under "fbgemm" and "qnnpack" all of it is, as PyTorch 1.8.1
-        does, where ``reduce_range`` makes the observer's range smaller than this one.
+        Range of the stored integers. Under the profile "qrs" the observer computes scales for this
+        range, ``reduce_range`` or not, unless it was given ``quant_min`` and ``quant_max`` of its
+        own: then those are the range. Under "fbgemm" and "qnnpack" the observer is left as it is
+        and this range is clamped to, as in PyTorch 1.8.1.
     **observer_kwargs
         Passed to ``observer``.
 
@@ -131,19 +133,15 @@ class FakeQuantize(FakeQuantizeBase):
         self.activation_post_process = inner
         self.dtype, self.qscheme = inner.dtype, inner.qscheme
         integer_range(self.dtype, False, quant_min, quant_max)
+        if quantized.engine == "qrs" and isinstance(inner, UniformQuantizationObserverBase):
+            inner.offer_range(quant_min, quant_max)
+            quant_min, quant_max = inner.quant_min, inner.quant_max
         self.quant_min, self.quant_max = quant_min, quant_max
-        if self._limited_to_observer():
-            self.quant_min = max(quant_min, inner.quant_min)
-            self.quant_max = min(quant_max, inner.quant_max)
         self.ch_axis: int = getattr(inner, "ch_axis", -1)
         self.is_per_channel: bool = self.qscheme.is_per_channel
         self.register_buffer("scale", wrap([1.0]))
         kind = np.float32 if self.qscheme.has_float_qparams else np.int64
         self.register_buffer("zero_point", wrap([0], kind))
-
-    def _limited_to_observer(self) -> bool:
-        """Whether to leave out integers that the observer has no use for."""
-        return quantized.engine == "qrs"
 
     def calculate_qparams(self) -> tuple[Tensor, Tensor]:
         """Scale and zero point of the observer."""
@@ -190,7 +188,7 @@ class FakeQuantize(FakeQuantizeBase):
 
 
 class FusedMovingAvgObsFakeQuantize(FakeQuantize):
-    """`FakeQuantize` over a moving average, limited to the observer's range under every profile.
+    """`FakeQuantize` over a moving average that clamps to the observer's range in every profile.
 
     Parameters
     ----------
@@ -209,9 +207,9 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
     Examples
     --------
     >>> import qrs
-    >>> fq = qrs.quantization.FusedMovingAvgObsFakeQuantize(reduce_range=True)
-    >>> fq.quant_min, fq.quant_max
-    (0, 127)
+    >>> fq = qrs.quantization.FusedMovingAvgObsFakeQuantize(quant_max=15)
+    >>> fq(qrs.tensor([0.0, 0.4, 15.0]))
+    tensor([ 0.,  0., 15.])
     """
 
     def __init__(
@@ -222,16 +220,14 @@ class FusedMovingAvgObsFakeQuantize(FakeQuantize):
         **observer_kwargs: Any,
     ) -> None:
         super().__init__(observer, quant_min, quant_max, **observer_kwargs)
+        inner = self.activation_post_process
         kinds = MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver
-        if not isinstance(self.activation_post_process, kinds):
+        if not isinstance(inner, kinds):
             raise TypeError(
-                f"FusedMovingAvgObsFakeQuantize: a {type(self.activation_post_process).__name__} "
-                f"came as observer, expected {kinds[0].__name__} or {kinds[1].__name__}; use "
-                "FakeQuantize for others"
+                f"FusedMovingAvgObsFakeQuantize: a {type(inner).__name__} came as observer, "
+                f"expected {kinds[0].__name__} or {kinds[1].__name__}; use FakeQuantize for others"
             )
-
-    def _limited_to_observer(self) -> bool:
-        return True
+        self.quant_min, self.quant_max = inner.quant_min, inner.quant_max
 
 
 class FixedQParamsFakeQuantize(FakeQuantizeBase):

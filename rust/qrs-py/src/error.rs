@@ -1,7 +1,7 @@
 //! The one mapping from errors of the kernels to Python exceptions.
 
 use pyo3::PyErr;
-use pyo3::exceptions::{PyIndexError, PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use qrs::error::Error;
 
 pyo3::import_exception!(qrs.errors, DtypeError);
@@ -14,10 +14,11 @@ pyo3::import_exception!(qrs.errors, ShapeError);
 pub(crate) fn raise(error: &Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::Shape { .. } | Error::TooDeep { .. } => ShapeError::new_err(message),
+        Error::Shape { .. } | Error::TooDeep { .. } | Error::Index { .. } => {
+            ShapeError::new_err(message)
+        }
         Error::NonFinite { .. } => NonFiniteError::new_err(message),
         Error::Value { .. } => PyValueError::new_err(message),
-        Error::Index { .. } => PyIndexError::new_err(message),
         Error::UnknownLevel { .. } => PyRuntimeError::new_err(message),
     }
 }

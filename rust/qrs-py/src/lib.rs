@@ -6,13 +6,19 @@ mod activation;
 #[expect(unsafe_code, reason = "the one place where NumPy memory becomes slices")]
 mod array;
 mod backend;
+mod bytes;
 mod call;
 mod conv;
+mod embedding;
 mod error;
 mod fixed;
 mod linear;
 mod norm;
+mod normalize;
+mod pointwise;
+mod pool;
 mod quantize;
+mod resample;
 mod rnn;
 mod threads;
 
@@ -26,14 +32,24 @@ mod _qrs {
     #[pymodule_export]
     use super::conv::PackedConv;
     #[pymodule_export]
+    use super::embedding::PackedEmbedding;
+    #[pymodule_export]
     use super::linear::PackedLinear;
     #[pymodule_export]
     use super::norm::{layer_norm, softmax};
+    #[pymodule_export]
+    use super::normalize::{batch_norm, group_norm, quantized_layer_norm};
+    #[pymodule_export]
+    use super::pointwise::{binary, cat, clamp, lookup, matmul};
+    #[pymodule_export]
+    use super::pool::{adaptive_pool, avg_pool, max_pool, mean};
     #[pymodule_export]
     use super::quantize::{
         choose_qparams, dequantize, dequantize_float_qparams, dequantize_per_channel, quantize,
         quantize_float_qparams, quantize_per_channel,
     };
+    #[pymodule_export]
+    use super::resample::{bilinear, nearest, permute, select};
     #[pymodule_export]
     use super::rnn::PackedRnn;
     #[pymodule_export]

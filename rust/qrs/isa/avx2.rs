@@ -387,14 +387,12 @@ unsafe fn signed<const M: usize, const U: usize>(
                     for line in 0..U / 2 {
                         prefetch(weights, 8 * stride + 64 * line);
                     }
-                    let w: [__m256i; U] =
-                        std::array::from_fn(|u| _mm256_loadu_si256(weights.add(32 * u).cast()));
                     for m in 0..M {
                         let magnitude = _mm256_set1_epi32(at[m].read_unaligned());
                         let mask = _mm256_set1_epi32(at[m].add(1).read_unaligned());
                         for u in 0..U {
-                            let pairs =
-                                _mm256_maddubs_epi16(magnitude, _mm256_xor_si256(w[u], mask));
+                            let w = _mm256_loadu_si256(weights.add(32 * u).cast());
+                            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_xor_si256(w, mask));
                             let products = _mm256_madd_epi16(pairs, ones);
                             sums[m][u] = _mm256_add_epi32(sums[m][u], products);
                         }

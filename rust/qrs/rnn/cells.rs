@@ -106,31 +106,34 @@ impl Cell<'_, '_> {
         let panel = panel - self.first;
         let at = row * self.panels + panel;
         let input = &self.projected[at * PANEL_BLOCKS..][..PANEL_BLOCKS];
-        let sum = |gate: usize| isa.f_add(gates[gate], isa.f_load(&input[gate]));
+        let mut sums = gates;
+        for b in 0..PANEL_BLOCKS {
+            sums[b] = isa.f_add(gates[b], isa.f_load(&input[b]));
+        }
         let units = self.kind.units();
         let out = &mut self.out.write(row)[panel * units..];
         match self.kind {
             Kind::Lstm => {
                 let state = &mut self.state[at];
-                let (i, f) = (sigmoid(isa, sum(0)), sigmoid(isa, sum(1)));
-                let (g, o) = (tanh(isa, sum(2)), sigmoid(isa, sum(3)));
+                let (i, f) = (sigmoid(isa, sums[0]), sigmoid(isa, sums[1]));
+                let (g, o) = (tanh(isa, sums[2]), sigmoid(isa, sums[3]));
                 let c = isa.f_add(isa.f_mul(f, isa.f_load(state)), isa.f_mul(i, g));
                 isa.f_store(c, state);
                 store(isa, isa.f_mul(o, tanh(isa, c)), out);
             }
             Kind::Gru => {
                 let state = &mut self.state[at];
-                let (r, z) = (sigmoid(isa, sum(0)), sigmoid(isa, sum(1)));
+                let (r, z) = (sigmoid(isa, sums[0]), sigmoid(isa, sums[1]));
                 let n = tanh(isa, isa.f_add(isa.f_load(&input[2]), isa.f_mul(r, gates[2])));
                 let h = isa.f_add(isa.f_mul(isa.f_sub(isa.f_load(state), n), z), n);
                 isa.f_store(h, state);
                 store(isa, h, out);
             }
             Kind::RnnTanh | Kind::RnnRelu => {
-                for (block, out) in out.chunks_mut(LANES).take(PANEL_BLOCKS).enumerate() {
+                for (b, out) in out.chunks_mut(LANES).enumerate().take(PANEL_BLOCKS) {
                     let h = match self.kind {
-                        Kind::RnnTanh => tanh(isa, sum(block)),
-                        _ => isa.f_max(sum(block), isa.f_splat(0.0)),
+                        Kind::RnnTanh => tanh(isa, sums[b]),
+                        _ => isa.f_max(sums[b], isa.f_splat(0.0)),
                     };
                     store(isa, h, out);
                 }

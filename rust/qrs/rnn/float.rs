@@ -136,8 +136,8 @@ impl Matrix for Float {
                 product(isa, strip.len(), rows, blocks, bias, &mut acc);
                 for (m, row) in strip.enumerate() {
                     let mut gates = [isa.f_splat(0.0); PANEL_BLOCKS];
-                    for (b, gate) in gates.iter_mut().enumerate().take(wide) {
-                        *gate = isa.f_load(&acc[m][b]);
+                    for b in 0..wide {
+                        gates[b] = isa.f_load(&acc[m][b]);
                     }
                     sink.take(isa, row, p, gates);
                 }

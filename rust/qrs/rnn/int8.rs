@@ -205,9 +205,10 @@ impl<S: Sink> Epilogue for ScaleBack<'_, S> {
         let zero_point = isa.i_splat(params.zero_point);
         let columns = &self.matrix.columns[panel * self.matrix.weights.width()..][..sums.len()];
         let mut products = [isa.f_splat(0.0); PANEL_BLOCKS];
-        for ((product, sums), columns) in products.iter_mut().zip(sums).zip(columns) {
+        for b in 0..PANEL_BLOCKS.min(sums.len()) {
+            let columns = &columns[b];
             let correction = isa.i_mul(zero_point, isa.i_load(&columns.sums));
-            let mut acc = isa.i_sub(isa.i_load(sums), correction);
+            let mut acc = isa.i_sub(isa.i_load(&sums[b]), correction);
             if self.matrix.affine {
                 let a = sum.wrapping_sub((self.matrix.k() as i32).wrapping_mul(params.zero_point));
                 let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&columns.zero_points));
@@ -216,7 +217,7 @@ impl<S: Sink> Epilogue for ScaleBack<'_, S> {
             let multiplier = isa.f_mul(scale, isa.f_load(&columns.scales));
             let bias = isa.f_load(&columns.bias);
             let acc = isa.f_from_i(acc);
-            *product = if self.engine.fuses_bias() {
+            products[b] = if self.engine.fuses_bias() {
                 isa.f_fma(acc, multiplier, bias)
             } else {
                 isa.f_add(isa.f_mul(acc, multiplier), bias)

@@ -260,15 +260,16 @@ impl Sink for Target<'_, '_> {
         match self {
             Self::Keep { first, count, to } => {
                 let at = (row * *count + panel - *first) * PANEL_BLOCKS;
-                for (to, product) in to[at..][..PANEL_BLOCKS].iter_mut().zip(products) {
-                    isa.f_store(product, to);
+                let to = &mut to[at..][..PANEL_BLOCKS];
+                for b in 0..PANEL_BLOCKS {
+                    isa.f_store(products[b], &mut to[b]);
                 }
             }
             Self::Cell(cell) => cell.take(isa, row, panel, products),
             Self::Store { first, to } => {
                 let to = &mut to.write(row)[(panel - *first) * PROJECTED..];
-                for (to, product) in to.chunks_mut(LANES).zip(products) {
-                    store(isa, product, to);
+                for (b, to) in to.chunks_mut(LANES).enumerate().take(PANEL_BLOCKS) {
+                    store(isa, products[b], to);
                 }
             }
         }

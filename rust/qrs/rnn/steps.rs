@@ -192,7 +192,7 @@ mod tests {
             for reverse in [false, true] {
                 let order = Order::new("test", steps, reverse).expect("sorted");
                 let mut rows: Vec<_> = (0..order.steps())
-                    .flat_map(|s| (0..order.batch()).filter_map(move |b| Some((s, b))))
+                    .flat_map(|s| (0..order.batch()).map(move |b| (s, b)))
                     .filter_map(|(s, b)| order.row(s, b))
                     .collect();
                 rows.sort_unstable();

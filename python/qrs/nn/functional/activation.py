@@ -22,6 +22,7 @@ from qrs.nn.functional.activation_rules import (
     SOFTPLUS,
     THRESHOLD,
 )
+from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor, apply, apply_in_place
 
@@ -54,6 +55,8 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
 def _call(primitive: Primitive, input: Tensor, inplace: bool, **params: Any) -> Tensor:
+    if not isinstance(input, Tensor):
+        check_floats(primitive.name, input=input)
     if not inplace:
         return apply(primitive, input, **params)
     rule = primitive.rules[0]

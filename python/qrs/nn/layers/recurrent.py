@@ -118,7 +118,7 @@ class RecurrentBase(Module):
         if not isinstance(input, Tensor):
             raise DtypeError(
                 f"{self._get_name()}: input is a {type(input).__name__}, expected a Tensor or a "
-                "PackedSequence"
+                "PackedSequence; insert a DeQuantStub before this module if it is quantized"
             )
         batched = input.dim() == 3
         if input.dim() not in (2, 3):

@@ -177,6 +177,14 @@ class UniformQuantizationObserverBase(ObserverBase):
         self.nonfinite_count = 0
         self.register_buffer("eps", wrap([EPS]))
 
+    def offer_range(self, quant_min: int, quant_max: int) -> None:
+        """Compute scales for this range of integers, unless the observer was given one."""
+        if not self._custom_range:
+            full = integer_range(self.dtype)
+            self.quant_min, self.quant_max = integer_range(self.dtype, False, quant_min, quant_max)
+            self._custom_range = (self.quant_min, self.quant_max) != full
+            self.reduce_range = False
+
     def forward(self, x: Tensor) -> Tensor:
         """Record a tensor.
 
