@@ -47,7 +47,7 @@ pub struct Sequence {
     pub run: fn(usize),
 }
 
-const ROUNDS: usize = 25;
+const ROUNDS: usize = 200;
 const REPETITIONS: usize = 40_000;
 const KIB: usize = 1024;
 /// A round of reads takes at least this many bytes.

@@ -1,16 +1,33 @@
-"""Writes README's table of layers from the table of swaps: ``python dev/readme_table.py``."""
+"""Writes the tables of README.md and benches/README.md: ``python dev/readme_table.py``.
 
+The layers come from the table of swaps, the speed from the latest results of benches/peers.py.
+"""
+
+import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from qrs.dtypes import float16, qint8, quint8
 from qrs.quantization.swaps import SWAPS, Swap
 
-README = Path(__file__).parent.parent / "README.md"
-BEGIN, END = "<!-- layers: dev/readme_table.py -->\n", "<!-- end of layers -->\n"
+ROOT = Path(__file__).parent.parent
+PEERS = ("PyTorch fbgemm", "ONNX Runtime")
+# What README shows; benches/README.md shows every row.
+SHORT = (
+    "linear 1x256x1024",
+    "linear 1x768x768",
+    "linear 1x1024x1024",
+    "linear 128x768x768",
+    "LSTM 256, batch 1, 20 steps",
+    "LSTM 512, batch 1, 20 steps",
+    "LSTM 1024, batch 1, 20 steps",
+    "GRU 512, batch 1, 20 steps",
+)
 
 
 def layers() -> str:
-    """The table: a line for each float class that has a quantized form."""
+    """A line for each float class that has a quantized form."""
     rows = ["| layer | dynamic | static | quantization-aware training |", "|---|---|---|---|"]
     for swap in SWAPS:
         if swap.static or swap.dynamic or swap.qat:
@@ -34,12 +51,57 @@ def _weights(swap: Swap) -> str:
     return ", ".join(known.get(kind, kind.name) for kind in kinds)
 
 
-def updated(text: str) -> str:
-    """README with the table of this moment."""
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return before + BEGIN + layers() + END + after
+def short_speed() -> str:
+    """What README shows of the latest results."""
+    return _speed(SHORT)
+
+
+def long_speed() -> str:
+    """Every row of the latest results that ran on one thread."""
+    return _speed(None)
+
+
+def _speed(names: tuple[str, ...] | None) -> str:
+    results = json.loads(max((ROOT / "benches" / "results").glob("*.json")).read_text())
+    machine = results["machine"]
+    text = [
+        f"{machine['cpu']}, level {machine['level']}, one thread; PyTorch {machine['torch']}, "
+        f"ONNX Runtime {machine['onnxruntime']}; {results['date'][:10]}.",
+        "",
+        f"| layer | qrs, us | of roof | {' | '.join(PEERS)} | error | {' | '.join(PEERS)} |",
+        f"|---|--:|--:|{'--:|' * len(PEERS)}--:|{'--:|' * len(PEERS)}",
+    ]
+    for row in results["rows"]:
+        if row["threads"] == 1 and (names is None or row["row"] in names):
+            text.append(_speed_row(row["row"], {line["name"]: line for line in row["lines"]}))
+    return "\n".join(text) + "\n"
+
+
+def _speed_row(name: str, lines: dict[str, Any]) -> str:
+    own = lines["qrs"]
+    found = [lines.get(peer) for peer in PEERS]
+    ratios = [f"{line['qrs_faster'][0]:.2f}" if line else "" for line in found]
+    errors = [f"{line['error']:.1%}" if line else "" for line in (own, *found)]
+    cells = (name, f"{own['best'] * 1e6:.1f}", f"{own['of_roof']:.0%}", *ratios, *errors)
+    return f"| {' | '.join(cells)} |"
+
+
+PAGES: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"layers": layers, "speed": short_speed},
+    "benches/README.md": {"speed": long_speed},
+}
+
+
+def updated(page: str) -> str:
+    """A page with the tables of this moment."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    for name, write in PAGES[page].items():
+        begin, end = f"<!-- {name}: dev/readme_table.py -->\n", f"<!-- end of {name} -->\n"
+        before, _, rest = text.partition(begin)
+        text = before + begin + write() + end + rest.partition(end)[2]
+    return text
 
 
 if __name__ == "__main__":
-    README.write_text(updated(README.read_text()))
+    for each in PAGES:
+        (ROOT / each).write_text(updated(each), encoding="utf-8")

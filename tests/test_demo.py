@@ -57,6 +57,12 @@ def test_table_and_progress_name_every_model(run) -> None:
         assert f"{row.name:12} Return " in printed
 
 
+def test_readme_shows_these_sizes_and_bits(run) -> None:
+    readme = (SCRIPT.parent.parent / "README.md").read_text(encoding="utf-8")
+    for row in run[0].values():
+        assert f"{row.name:12} {row.size:11,} {row.bits:19.4f} " in readme
+
+
 def test_profile_in_force_is_what_it_was(run) -> None:
     assert qrs.backends.quantized.engine == "qrs"
 

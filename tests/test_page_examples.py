@@ -4,9 +4,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from qrs.errors import DtypeError
-
 import qrs
+from qrs.errors import DtypeError
 
 DYNAMIC = """
 import qrs as torch

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+import pytest
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -40,8 +42,10 @@ def test_example_prints_what_readme_shows(tmp_path: Path, monkeypatch) -> None:
     assert without_times(printed.getvalue()) == without_times(block("<!-- output -->"))
 
 
-def test_layers_are_those_of_the_swap_table() -> None:
-    assert table_writer().updated(README) == README, "run: python dev/readme_table.py"
+@pytest.mark.parametrize("page", ["README.md", "benches/README.md"])
+def test_tables_are_those_of_the_code_and_the_results(page: str) -> None:
+    written = (ROOT / page).read_text(encoding="utf-8")
+    assert table_writer().updated(page) == written, "run: python dev/readme_table.py"
 
 
 def test_pages_that_readme_names_exist() -> None:

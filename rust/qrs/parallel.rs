@@ -344,7 +344,7 @@ pub fn split<T: Send>(
     how: Split,
     part: impl Fn(Window<'_, T>) + Sync,
 ) {
-    let rows = if columns == 0 { 0 } else { out.len() / columns };
+    let rows = out.len().checked_div(columns).unwrap_or(0);
     assert!(out.len() == rows * columns, "split: {} values, {rows} x {columns}", out.len());
     let start = AtomicPtr::new(out.as_mut_ptr());
     run(threads, |i, n| {

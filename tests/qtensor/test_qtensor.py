@@ -132,7 +132,9 @@ def test_arithmetic_says_what_to_use_instead(symbol, compute):
 def test_operations_on_values_ask_for_them():
     q = per_tensor()
     for call in (lambda: q.exp, lambda: q.sum, lambda: q.softmax, lambda: qrs.exp(q)):
-        with pytest.raises(DtypeError, match=r"insert a DeQuantStub before, or call dequantize\(\)"):
+        with pytest.raises(
+            DtypeError, match=r"insert a DeQuantStub before, or call dequantize\(\)"
+        ):
             call()
     assert not hasattr(q, "exp")
     with pytest.raises(AttributeError, match="QTensor has no attribute 'shapes'"):

@@ -134,9 +134,7 @@ def test_stored_parameters_are_rounded_into_the_range() -> None:
 def test_training_it_lowers_the_error_of_rounding() -> None:
     """A Gaussian in four values: the best scale is far below the observed one."""
     x = qrs.randn(2000)
-    fq = Q.LearnableFakeQuantize(
-        quant_min=-2, quant_max=1, dtype=qrs.qint8, use_grad_scaling=True
-    )
+    fq = Q.LearnableFakeQuantize(quant_min=-2, quant_max=1, dtype=qrs.qint8, use_grad_scaling=True)
 
     def error() -> qrs.Tensor:
         return ((fq(x) - x) ** 2).mean()

@@ -133,7 +133,7 @@ SWAPS = (
 
 
 def get_default_static_quant_module_mappings() -> dict[ModuleType, ModuleType]:
-    """A new dict from float classes to statically quantized ones, and from QAT classes to theirs."""
+    """A new dict from float and QAT classes to statically quantized ones."""
     pairs = [
         pair
         for row in SWAPS

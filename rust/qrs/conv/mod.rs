@@ -36,7 +36,7 @@ enum Packed {
     /// One matrix product per group.
     Groups(Vec<Group>),
     /// Depthwise, or few channels a group, which need all channels at once.
-    Narrow(Narrow, Channels),
+    Narrow(Box<Narrow>, Channels),
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ impl Conv {
             false => None,
         };
         let packed = match narrow {
-            Some(narrow) => Packed::Narrow(narrow, all),
+            Some(narrow) => Packed::Narrow(Box::new(narrow), all),
             None => {
                 let group = |g: usize| {
                     let own = n * g..n * (g + 1);

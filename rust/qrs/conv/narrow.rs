@@ -182,9 +182,9 @@ impl Part<'_, '_> {
                     }
                     let bytes = lanes.finish(isa, acc);
                     let out = &mut out[ow * layer.outputs + from..ow * layer.outputs + to];
-                    match out.as_mut_array::<LANES>() {
-                        Some(out) => *out = bytes,
-                        None => out.copy_from_slice(&bytes[..to - from]),
+                    match <&mut [u8; LANES]>::try_from(&mut *out) {
+                        Ok(out) => *out = bytes,
+                        Err(_) => out.copy_from_slice(&bytes[..to - from]),
                     }
                 }
             }

@@ -337,7 +337,7 @@ unsafe fn stage(row: &[u8], to: &mut [i16]) {
         let magnitude = _mm_abs_epi8(a);
         let mask = _mm_cmpgt_epi8(zero, a);
         masked = _mm_add_epi32(masked, _mm_sad_epu8(_mm_and_si128(magnitude, mask), zero));
-        // SAFETY (whole block): a whole chunk has its 32 bytes in `to` (see `Avx2::stage`), the last
+        // SAFETY: for the whole block: a whole chunk has its 32 bytes in `to` (see `Avx2::stage`), the last
         // one goes through an array of that size.
         unsafe {
             let to = if i < count { start.add(2 * i) } else { quads.as_mut_ptr().cast() };
@@ -377,7 +377,7 @@ unsafe fn signed<const M: usize, const U: usize>(
     for first in (0..units).step_by(U) {
         let mut sums = [[_mm256_setzero_si256(); U]; M];
         let mut masked = [0; M];
-        // SAFETY (whole block): see `Avx2::tile`, which proved every row and block read here; `U`
+        // SAFETY: for the whole block, see `Avx2::tile`, which proved every row and block read here; `U`
         // divides the units of the panels that it gives.
         unsafe {
             let mut weights = base.add(32 * first);
@@ -405,7 +405,8 @@ unsafe fn signed<const M: usize, const U: usize>(
                 }
             }
             for u in 0..U {
-                let (b, h) = ((first + u) / 2, (first + u) % 2);
+                let unit = first + u;
+                let (b, h) = (unit / 2, unit % 2);
                 let weight_sums = _mm256_loadu_si256(half(&panel.sums[b], h).cast());
                 let shift = _mm256_slli_epi32::<7>(weight_sums);
                 for m in 0..M {
@@ -434,7 +435,7 @@ unsafe fn seven<const M: usize, const U: usize>(
     while unit < units {
         let first = unit.min(units - U);
         let mut sums = [[_mm256_setzero_si256(); U]; M];
-        // SAFETY (whole block): see `Avx2Seven::tile`, which proved every row and block read here.
+        // SAFETY: for the whole block, see `Avx2Seven::tile`, which proved every row and block read here.
         unsafe {
             let mut weights = base.add(32 * first);
             for tap in rows.chunks_exact(M) {
@@ -451,8 +452,9 @@ unsafe fn seven<const M: usize, const U: usize>(
             }
             for m in 0..M {
                 for u in 0..U {
-                    let to = &mut acc[m][(first + u) / 2];
-                    _mm256_storeu_si256(half_mut(to, (first + u) % 2).cast(), sums[m][u]);
+                    let unit = first + u;
+                    let to = half_mut(&mut acc[m][unit / 2], unit % 2);
+                    _mm256_storeu_si256(to.cast(), sums[m][u]);
                 }
             }
         }
@@ -469,13 +471,13 @@ unsafe fn seven_step<const M: usize, const U: usize>(
     sums: &mut [[__m256i; U]; M],
 ) {
     let ones = _mm256_set1_epi16(1);
-    // SAFETY: the caller proved that `U` units can be read from `weights`.
-    let w: [__m256i; U] =
-        unsafe { std::array::from_fn(|u| _mm256_loadu_si256(weights.add(32 * u).cast())) };
     for m in 0..M {
         let a = _mm256_set1_epi32(quad(m));
         for u in 0..U {
-            let products = _mm256_madd_epi16(_mm256_maddubs_epi16(a, w[u]), ones);
+            // An array of all units' weights would not always stay in registers.
+            // SAFETY: the caller proved that `U` units can be read from `weights`.
+            let w = unsafe { _mm256_loadu_si256(weights.add(32 * u).cast()) };
+            let products = _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), ones);
             sums[m][u] = _mm256_add_epi32(sums[m][u], products);
         }
     }
@@ -511,7 +513,7 @@ fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
     let (src, dst) = (&src[..n], &mut dst[..n]);
     let (chunks, rest) = src.as_chunks::<32>();
     let (rooms, tail) = dst.as_chunks_mut::<32>();
-    // SAFETY (whole block): the enclosing function carries AVX2; each load and store goes through
+    // SAFETY: for the whole block: the enclosing function carries AVX2; each load and store goes through
     // an array of its size.
     unsafe {
         let (rows, _) = table.as_chunks::<16>();

@@ -186,7 +186,7 @@ unsafe fn product<const M: usize, const B: usize>(
 ) {
     let whole = rows[0].len() / 4;
     let mut sums = [[_mm512_setzero_si512(); B]; M];
-    // SAFETY (whole block): see `tile`, which proved every row and block read here.
+    // SAFETY: for the whole block, see `tile`, which proved every row and block read here.
     unsafe {
         let mut weights = panel.blocks.as_ptr().cast::<i8>();
         for tap in rows.chunks_exact(M) {
@@ -231,7 +231,7 @@ fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
     let (chunks, rest) = src[..n].as_chunks::<64>();
     let (rooms, tail) = dst[..n].as_chunks_mut::<64>();
     let (rows, _) = table.as_chunks::<64>();
-    // SAFETY (whole block): the enclosing function carries the features; each load and store goes
+    // SAFETY: for the whole block: the enclosing function carries the features; each load and store goes
     // through an array of its size.
     unsafe {
         let t: [__m512i; 4] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));

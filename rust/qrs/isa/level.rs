@@ -19,9 +19,9 @@ pub enum Level {
     Avx2,
     /// x86-64 AVX-512 with VNNI.
     Avx512Vnni,
-    /// ARMv8 NEON.
+    /// NEON of every `ARMv8` CPU.
     Neon,
-    /// ARMv8.2 NEON with the dot-product instructions.
+    /// NEON of `ARMv8.2` with the dot-product instructions.
     NeonDot,
 }
 

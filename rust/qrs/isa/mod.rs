@@ -5,7 +5,7 @@
 //! safe to call. Kernels are written once, generic over [`Isa`], and entered through [`Level::run`],
 //! which compiles them inside a function that carries the level's features.
 //!
-//! Every verb gives the same bits on every level. [`scalar`] is the definition.
+//! Every verb gives the same bits on every level. Level `scalar` is the definition.
 //!
 //! Methods are `inline(always)`: a verb left out of line runs up to 40 times slower, because its
 //! vectors then travel through memory. For the same reason a kernel's body stands in no closure: a

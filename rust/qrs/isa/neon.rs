@@ -210,7 +210,7 @@ pub(super) fn signed_quad(row: &[u8], k: usize) -> i32 {
 unsafe fn product<const M: usize>(rows: &[&[u8]], steps: usize, panel: Panel<'_>, acc: &mut Tile) {
     for unit in 0..4 * panel.width {
         let mut sums = [[vdupq_n_s32(0); 2]; M];
-        // SAFETY (whole block): see `tile`, which proved every row and block read here.
+        // SAFETY: for the whole block, see `tile`, which proved every row and block read here.
         unsafe {
             let mut weights = panel.blocks.as_ptr().cast::<i8>().add(16 * unit);
             for tap in rows.chunks_exact(M) {
@@ -245,7 +245,7 @@ pub(super) fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
     let (chunks, rest) = src[..n].as_chunks::<16>();
     let (rooms, tail) = dst[..n].as_chunks_mut::<16>();
     let (rows, _) = table.as_chunks::<16>();
-    // SAFETY (whole block): NEON is part of every aarch64 target this crate builds for; each load
+    // SAFETY: for the whole block: NEON is part of every aarch64 target this crate builds for; each load
     // and store goes through an array of its size.
     unsafe {
         let load = |i: usize| vld1q_u8(rows[i].as_ptr());

@@ -76,7 +76,7 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, w: int8x16_t) -> int32x4_t {
 unsafe fn product<const M: usize>(rows: &[&[u8]], steps: usize, panel: Panel<'_>, acc: &mut Tile) {
     for b in 0..panel.width {
         let mut sums = [[vdupq_n_s32(0); 4]; M];
-        // SAFETY (whole block): see `tile`, which proved every row and block read here.
+        // SAFETY: for the whole block, see `tile`, which proved every row and block read here.
         unsafe {
             let mut weights = panel.blocks.as_ptr().add(b).cast::<i8>();
             for tap in rows.chunks_exact(M) {

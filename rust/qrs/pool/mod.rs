@@ -222,9 +222,7 @@ fn largest<I: Isa, T: Byte>(isa: I, x: &[T], offsets: &[usize], out: &mut [T]) {
                 best[b] = T::larger(isa, &best[b], &chunks[b]);
             }
         }
-        for b in 0..BLOCKS {
-            room.as_chunks_mut().0[b] = best[b];
-        }
+        room.as_chunks_mut().0.copy_from_slice(&best);
     }
     let mut at = wide.len() * BLOCKS * LANES;
     let (narrow, rest) = rest.as_chunks_mut::<LANES>();

@@ -4,7 +4,12 @@
 
 pub mod activation;
 pub mod conv;
+pub mod embedding;
 pub mod linear;
 pub mod norm;
+pub mod normalize;
+pub mod pointwise;
+pub mod pool;
 pub mod quantize;
+pub mod resample;
 pub mod rnn;

@@ -50,7 +50,7 @@ fn clamp(q: i64, span: Span) -> i32 {
 }
 
 /// The nearest integer, of two equally near ones the even one.
-fn nearest_even(v: f32) -> i64 {
+pub(super) fn nearest_even(v: f32) -> i64 {
     let (v, below) = (f64::from(v), f64::from(v).floor());
     let low = below as i64; // saturates
     match (v - below).partial_cmp(&0.5) {

@@ -229,8 +229,9 @@ fn passes<I: Isa, const M: usize, const B: usize>(
                 sums[b] = isa.f_load(&bias[first + b]);
             }
         }
-        for (a, w) in steps.iter().zip(blocks.chunks_exact(width)) {
-            let w = &w[first..first + B];
+        // No iterators here: one that is not inlined spills every sum at every step.
+        for k in 0..steps.len() {
+            let (a, w) = (&steps[k], &blocks[k * width + first..][..B]);
             for b in 0..B {
                 let w = isa.f_load(&w[b]);
                 for m in 0..M {

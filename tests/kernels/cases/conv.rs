@@ -22,7 +22,7 @@ fn layer(rng: &mut Rng, n: usize, k: usize, kind: usize) -> (Channels, Static) {
     let engine = Engine::ALL[(rng.bits() % 3) as usize];
     let input = QParams { scale: rng.float(0.01, 0.05), zero_point: rng.int(0, 255) };
     let output = QParams { scale: input.scale * 0.01 * spread, zero_point: rng.int(0, 255) };
-    let min = if rng.bits() % 2 == 0 { 0 } else { output.zero_point };
+    let min = if rng.bits().is_multiple_of(2) { 0 } else { output.zero_point };
     (channels, Static { engine, input, output, span: Span { min, max: 255 } })
 }
 

@@ -99,9 +99,9 @@ pub fn dense(level: Level) -> u64 {
             let rows = Dense { data: &a, k };
             let product = Product { rows: &rows, m, weights: &weights, out: &mut got };
             if narrow {
-                level.run_seven_bit(product)
+                level.run_seven_bit(product);
             } else {
-                level.run(product)
+                level.run(product);
             }
             let wanted: Vec<i32> = (0..m * n)
                 .map(|i| {

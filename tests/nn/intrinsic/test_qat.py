@@ -136,7 +136,9 @@ def test_entries_of_the_first_layout_are_read() -> None:
         for key, value in state.items()
     }
     other.load_state_dict(old)
-    assert all(qrs.equal(a, b) for a, b in zip(state.values(), other.state_dict().values(), strict=True))
+    assert all(
+        qrs.equal(a, b) for a, b in zip(state.values(), other.state_dict().values(), strict=True)
+    )
 
 
 def test_state_dict_has_pytorchs_order() -> None:

@@ -112,9 +112,7 @@ class TestEveryClass:
         after = layer(qrs.ones(*shape)).detach().numpy()
         np.testing.assert_allclose(after, before, rtol=1e-4, atol=1e-5)
 
-    def test_another_class_is_refused(
-        self, cls: Any, args: Any, settings: Any, shape: Any
-    ) -> None:
+    def test_another_class_is_refused(self, cls: Any, args: Any, settings: Any, shape: Any) -> None:
         class Mine(cls.float_class):  # type: ignore[misc, name-defined]
             pass
 

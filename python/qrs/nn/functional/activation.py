@@ -54,14 +54,16 @@ __all__ = [
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
-def _call(primitive: Primitive, input: Tensor, inplace: bool, **params: Any) -> Tensor:
+def _call(primitive: Primitive, input: Any, inplace: bool, **params: Any) -> Tensor:
     if not isinstance(input, Tensor):
         check_floats(primitive.name, input=input)
     if not inplace:
-        return apply(primitive, input, **params)
+        fresh: Tensor = apply(primitive, input, **params)
+        return fresh
     rule = primitive.rules[0]
     if input.requires_grad and rule is not None and "x" in rule.uses:
-        return input.copy_(apply(primitive, input.clone(), **params))
+        input.copy_(apply(primitive, input.clone(), **params))
+        return input
     return apply_in_place(primitive, input, **params)
 
 
@@ -347,7 +349,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Tensor:
     tensor([0.8413])
     """
     if approximate == "none":
-        return apply(GELU, input)
+        return _call(GELU, input, False)
     if approximate != "tanh":
         raise ValueError(f"gelu: approximate {approximate!r} came, expected 'none' or 'tanh'")
     inner = (input + input * input * input * 0.044715) * math.sqrt(2 / math.pi)

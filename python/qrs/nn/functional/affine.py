@@ -29,8 +29,8 @@ def check_floats(where: str, **tensors: Any) -> None:
             continue
         if getattr(value, "is_quantized", False):
             raise DtypeError(
-                f"{where}: {name} is a quantized tensor, expected a float one; insert a DeQuantStub "
-                "before this module, or give it a qconfig and convert it"
+                f"{where}: {name} is a quantized tensor, expected a float one; insert a "
+                "DeQuantStub before this module, or give it a qconfig and convert it"
             )
         if not isinstance(value, Tensor):
             raise DtypeError(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from qrs.nn.layers import conv as floats
+from qrs.nn.module import Module
 from qrs.nn.qat.weights import WeightFakeQuant
 from qrs.tensor import Tensor
 
@@ -64,7 +65,7 @@ class Conv1d(_Conv, floats.Conv1d):
     (2, 4, 6)
     """
 
-    float_class = floats.Conv1d
+    float_class: ClassVar[type[Module]] = floats.Conv1d
 
 
 class Conv2d(_Conv, floats.Conv2d):
@@ -90,7 +91,7 @@ class Conv2d(_Conv, floats.Conv2d):
     (2, 4, 6, 6)
     """
 
-    float_class = floats.Conv2d
+    float_class: ClassVar[type[Module]] = floats.Conv2d
 
 
 class Conv3d(_Conv, floats.Conv3d):
@@ -104,4 +105,4 @@ class Conv3d(_Conv, floats.Conv3d):
     (2, 4, 2, 2, 2)
     """
 
-    float_class = floats.Conv3d
+    float_class: ClassVar[type[Module]] = floats.Conv3d

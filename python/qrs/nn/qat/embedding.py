@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qrs.nn.functional import lookup as functions
 from qrs.nn.layers import embedding as floats
+from qrs.nn.module import Module
 from qrs.nn.qat.weights import WeightFakeQuant
 from qrs.tensor import Tensor
 
@@ -38,7 +39,7 @@ class Embedding(WeightFakeQuant, floats.Embedding):
     (2, 2, 3)
     """
 
-    float_class = floats.Embedding
+    float_class: ClassVar[type[Module]] = floats.Embedding
 
     def __init__(
         self,
@@ -101,7 +102,7 @@ class EmbeddingBag(WeightFakeQuant, floats.EmbeddingBag):
     (2, 3)
     """
 
-    float_class = floats.EmbeddingBag
+    float_class: ClassVar[type[Module]] = floats.EmbeddingBag
 
     def __init__(
         self,

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from qrs.nn.functional import affine
 from qrs.nn.layers import linear as floats
+from qrs.nn.module import Module
 from qrs.nn.qat.weights import WeightFakeQuant
 from qrs.tensor import Tensor
 
@@ -36,7 +37,7 @@ class Linear(WeightFakeQuant, floats.Linear):
     (4, 2)
     """
 
-    float_class = floats.Linear
+    float_class: ClassVar[type[Module]] = floats.Linear
 
     def __init__(
         self, in_features: int, out_features: int, bias: bool = True, qconfig: Any = None

@@ -74,11 +74,13 @@ class WithBatchNorm(WeightFakeQuant):
         factor = self._factor()
         rounded: Tensor = self.weight_fake_quant(self.weight * factor)
         if np.count_nonzero(factor._array) == factor._array.size:
-            return rounded / factor
+            unscaled: Tensor = rounded / factor
+            return unscaled
         # A channel with gamma = 0 folds to zeros, from which nothing comes back. It goes on
         # unrounded: its output is beta whatever the weight, and gamma still gets its gradient.
         zero = factor == 0
-        return where(zero, self.weight, rounded / where(zero, 1.0, factor))
+        guarded: Tensor = where(zero, self.weight, rounded / where(zero, 1.0, factor))
+        return guarded
 
     def folded(self) -> tuple[Tensor, Tensor]:
         """Weight and bias with the normalisation folded in.

@@ -35,7 +35,8 @@ class ConvReLU1d(qat.Conv1d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve ``input``, shape (N, C, L) or (C, L)."""
-        return relu(super().forward(input))
+        output: Tensor = relu(super().forward(input))
+        return output
 
 
 class ConvReLU2d(qat.Conv2d):
@@ -45,7 +46,8 @@ class ConvReLU2d(qat.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve ``input``, shape (N, C, H, W) or (C, H, W)."""
-        return relu(super().forward(input))
+        output: Tensor = relu(super().forward(input))
+        return output
 
 
 class ConvReLU3d(qat.Conv3d):
@@ -55,7 +57,8 @@ class ConvReLU3d(qat.Conv3d):
 
     def forward(self, input: Tensor) -> Tensor:
         """Convolve ``input``, shape (N, C, D, H, W) or (C, D, H, W)."""
-        return relu(super().forward(input))
+        output: Tensor = relu(super().forward(input))
+        return output
 
 
 class _ConvBn(WithBatchNorm):
@@ -103,7 +106,8 @@ class _ConvBn(WithBatchNorm):
 class _ConvBnReLU(_ConvBn):
     def forward(self, input: Tensor) -> Tensor:
         """Convolve, normalise and rectify ``input``, shape (N, C, *S)."""
-        return relu(super().forward(input))
+        output: Tensor = relu(super().forward(input))
+        return output
 
 
 class ConvBn1d(_ConvBn, floats.Conv1d):

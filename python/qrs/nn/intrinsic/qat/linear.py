@@ -32,7 +32,8 @@ class LinearReLU(qat.Linear):
 
     def forward(self, input: Tensor) -> Tensor:
         """Apply the layer to ``input``, shape (*, K); returns shape (*, N)."""
-        return relu(super().forward(input))
+        output: Tensor = relu(super().forward(input))
+        return output
 
 
 class LinearBn1d(WithBatchNorm, floats.Linear):
