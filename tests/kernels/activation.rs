@@ -28,7 +28,7 @@ fn promise(function: Function) -> Promise {
     match function {
         Function::Exp => Promise::Ulp(0.93, 0.0),
         Function::Sigmoid => Promise::Ulp(2.5, 5e-39),
-        Function::Tanh | Function::Erf => Promise::Ulp(2.6, 0.0),
+        Function::Tanh | Function::Erf => Promise::Ulp(2.8, 0.0),
         Function::Gelu => Promise::OfArgument(1.9),
         Function::GeluTanh => Promise::OfArgument(2.6),
         Function::Silu => Promise::Ulp(2.5, 4e-37),

@@ -3,9 +3,14 @@
 mod activation;
 mod cases;
 mod conv;
+mod embedding;
 mod linear;
 mod norm;
+mod normalize;
+mod pointwise;
+mod pool;
 mod quantize;
+mod resample;
 mod rnn;
 
 use qrs::isa::Level;

@@ -10,10 +10,15 @@ use qrs::isa::Level;
 
 pub mod activation;
 pub mod conv;
+pub mod embedding;
 pub mod linear;
 pub mod norm;
+pub mod normalize;
+pub mod pointwise;
+pub mod pool;
 pub mod product;
 pub mod quantize;
+pub mod resample;
 pub mod rnn;
 
 /// A name and what it checks.
@@ -43,6 +48,23 @@ pub const ALL: &[Case] = &[
     ("activation, threads", activation::threads),
     ("norm, rows", norm::rows),
     ("norm, threads", norm::threads),
+    ("pointwise, pairs", pointwise::binary),
+    ("pointwise, bounds", pointwise::clamped),
+    ("pointwise, joined", pointwise::joined),
+    ("pointwise, matmul", pointwise::product),
+    ("pointwise, threads", pointwise::threads),
+    ("pool, windows", pool::windows),
+    ("pool, means", pool::means),
+    ("pool, threads", pool::threads),
+    ("normalize", normalize::all),
+    ("normalize, long", normalize::long),
+    ("normalize, threads", normalize::threads),
+    ("embedding", embedding::all),
+    ("embedding, threads", embedding::threads),
+    ("resample, bilinear", resample::between),
+    ("resample, select", resample::chosen),
+    ("resample, permute", resample::moved),
+    ("resample, threads", resample::threads),
 ];
 
 /// A small generator (splitmix64): one seed, one sequence, everywhere.

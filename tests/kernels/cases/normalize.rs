@@ -24,7 +24,8 @@ fn group(shape: Groups, i: usize) -> usize {
 }
 
 fn each<T: Byte + Bits>(hash: &mut Hash, rng: &mut Rng, level: Level) {
-    let mut shapes = vec![(2, 6, 20, 3), (1, 32, 9, 4), (3, 35, 7, 35), (2, 48, 1, 2), (1, 18, 30, 1)];
+    let mut shapes =
+        vec![(2, 6, 20, 3), (1, 32, 9, 4), (3, 35, 7, 35), (2, 48, 1, 2), (1, 18, 30, 1)];
     shapes.extend((1..70).map(|n| (1, n, 3, 1)));
     shapes.extend((1..70).map(|n| (2, 2, n, 2)));
     for (batch, channels, positions, groups) in shapes {

@@ -5,7 +5,7 @@ use qrs::isa::Level;
 use qrs::matmul::{Sizes, matmul};
 use qrs::parallel::set_num_threads;
 use qrs::pointwise::{Binary, Broadcast, Operation, Piece, cat, clamp};
-use qrs::qparams::{QParams, QUINT8, Rounding};
+use qrs::qparams::{QParams, QUINT8};
 use qrs::reference;
 use qrs::table::Table;
 
@@ -27,8 +27,7 @@ pub fn params<T: Byte>(rng: &mut Rng, low: f32, high: f32) -> QParams {
 }
 
 fn pairs<T: Byte + Bits>(hash: &mut Hash, rng: &mut Rng, level: Level) {
-    let mut shapes: Vec<(Vec<usize>, Vec<usize>)> =
-        (0..70).map(|n| (vec![n], vec![n])).collect();
+    let mut shapes: Vec<(Vec<usize>, Vec<usize>)> = (0..70).map(|n| (vec![n], vec![n])).collect();
     shapes.extend([
         (vec![], vec![]),
         (vec![3, 40], vec![40]),
@@ -59,9 +58,7 @@ fn pairs<T: Byte + Bits>(hash: &mut Hash, rng: &mut Rng, level: Level) {
             by.apply(level, &meeting, (&a, &b), &mut got).expect("lengths agree");
             let wanted: Vec<T> = reference::pointwise::broadcast(&a_shape, &b_shape)
                 .into_iter()
-                .map(|(i, j)| {
-                    reference::pointwise::binary(&by, a[i].int(), b[j].int(), T::SPAN)
-                })
+                .map(|(i, j)| reference::pointwise::binary(&by, a[i].int(), b[j].int(), T::SPAN))
                 .map(T::from_int)
                 .collect();
             let what = format!("{a_shape:?} {b_shape:?} {by:?}");
@@ -128,9 +125,13 @@ pub fn clamped(level: Level) -> u64 {
 pub fn joined(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(43);
-    for (rows, widths) in
-        [(1, vec![5]), (3, vec![1, 2]), (40, vec![16, 0, 33]), (7, vec![700, 3]), (2, vec![9000, 64])]
-    {
+    for (rows, widths) in [
+        (1, vec![5]),
+        (3, vec![1, 2]),
+        (40, vec![16, 0, 33]),
+        (7, vec![700, 3]),
+        (2, vec![9000, 64]),
+    ] {
         let items: Vec<(Vec<u8>, Option<Table>)> = widths
             .iter()
             .map(|width| {
@@ -207,8 +208,11 @@ pub fn threads(level: Level) -> u64 {
         let mut out = [(); 4].map(|()| vec![0; 600_000]);
         by.apply(level, &rows, (&a[..600_000], &b[..100]), &mut out[0]).expect("lengths agree");
         clamp(level, &a[..600_000], (20, 200), &mut out[1]).expect("lengths agree");
-        let halves = [&a[..300_000], &b[..300_000]]
-            .map(|bytes| Piece { bytes, width: 100, table: Some(&table) });
+        let halves = [&a[..300_000], &b[..300_000]].map(|bytes| Piece {
+            bytes,
+            width: 100,
+            table: Some(&table),
+        });
         cat(level, 3000, &halves, &mut out[2]).expect("lengths agree");
         let mut sum = vec![0; 600_001];
         by.apply(level, &whole, (&a, &b), &mut sum).expect("lengths agree");
@@ -221,6 +225,5 @@ pub fn threads(level: Level) -> u64 {
         set_num_threads(n).expect("a valid number");
         same(&mut hash, "pointwise", level, format!("{n} threads"), &run(), &wanted);
     }
-    let (_, _) = (Rounding::ThenAdd, QUINT8);
     hash.0
 }

@@ -33,15 +33,28 @@ fn one() -> Both {
 
 /// Windows of all kinds: `(batch, channels, axes)`.
 fn shapes() -> Vec<(usize, usize, [Both; 3])> {
-    let dilated = |size| spaced(size, Slide { kernel: 3, stride: 2, padding: 1, dilation: 2, ceil: true });
+    let dilated =
+        |size| spaced(size, Slide { kernel: 3, stride: 2, padding: 1, dilation: 2, ceil: true });
     let mut all = vec![
         (1, 1, [one(), one(), sliding(1, 1, 1, 0, false)]),
         (2, 3, [one(), sliding(5, 2, 2, 0, false), sliding(6, 2, 2, 0, false)]),
         (1, 65, [one(), sliding(7, 3, 2, 1, false), sliding(8, 3, 2, 1, true)]),
         (1, 5, [one(), one(), sliding(11, 4, 3, 2, true)]),
-        (2, 16, [sliding(5, 2, 2, 0, true), sliding(4, 3, 1, 1, false), sliding(5, 2, 1, 1, false)]),
+        (
+            2,
+            16,
+            [sliding(5, 2, 2, 0, true), sliding(4, 3, 1, 1, false), sliding(5, 2, 1, 1, false)],
+        ),
         (1, 20, [one(), dilated(9), dilated(8)]),
-        (1, 4, [one(), spaced(1, Slide { kernel: 2, stride: 1, padding: 1, dilation: 2, ceil: false }), one()]),
+        (
+            1,
+            4,
+            [
+                one(),
+                spaced(1, Slide { kernel: 2, stride: 1, padding: 1, dilation: 2, ceil: false }),
+                one(),
+            ],
+        ),
         (2, 33, [one(), adaptive(7, 1), adaptive(6, 1)]),
         (1, 18, [adaptive(3, 2), adaptive(7, 3), adaptive(5, 7)]),
     ];

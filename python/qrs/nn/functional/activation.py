@@ -64,7 +64,8 @@ def _call(primitive: Primitive, input: Any, inplace: bool, **params: Any) -> Ten
     if input.requires_grad and rule is not None and "x" in rule.uses:
         input.copy_(apply(primitive, input.clone(), **params))
         return input
-    return apply_in_place(primitive, input, **params)
+    changed: Tensor = apply_in_place(primitive, input, **params)
+    return changed
 
 
 def relu(input: Any, inplace: bool = False) -> Any:

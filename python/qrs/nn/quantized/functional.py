@@ -9,6 +9,7 @@ import numpy as np
 
 from qrs.nn.functional import activation, adaptive_pooling, norm, pooling, resample
 from qrs.nn.functional.dispatch import QUANTIZED
+from qrs.nn.quantized.functional_layers import conv1d, conv2d, conv3d, linear
 from qrs.nn.quantized.output import refuse_input
 from qrs.qtensor import PerTensor, QTensor
 from qrs.qtensor.core import quantized
@@ -21,12 +22,16 @@ __all__ = [
     "add_scalar",
     "batch_norm",
     "cat",
+    "conv1d",
+    "conv2d",
+    "conv3d",
     "elu",
     "group_norm",
     "hardswish",
     "instance_norm",
     "layer_norm",
     "leaky_relu",
+    "linear",
     "matmul",
     "mul",
     "mul_relu",
