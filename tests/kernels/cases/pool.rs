@@ -116,7 +116,7 @@ fn averaged<T: Byte + Bits>(hash: &mut Hash, rng: &mut Rng, level: Level) {
         mean(level, &x, [outer, count, inner], zero_point, &mut got).expect("lengths agree");
         let wanted: Vec<T> = (0..outer * inner)
             .map(|i| {
-                let at = |j| x[(i / inner * count + j) * inner + i % inner].int();
+                let at = |j: usize| x[(i / inner * count + j) * inner + i % inner].int();
                 let values: Vec<i32> = (0..count).map(at).collect();
                 T::from_int(reference::mean(&values, zero_point))
             })

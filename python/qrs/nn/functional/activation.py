@@ -58,14 +58,12 @@ def _call(primitive: Primitive, input: Any, inplace: bool, **params: Any) -> Ten
     if not isinstance(input, Tensor):
         check_floats(primitive.name, input=input)
     if not inplace:
-        fresh: Tensor = apply(primitive, input, **params)
-        return fresh
+        return apply(primitive, input, **params)
     rule = primitive.rules[0]
     if input.requires_grad and rule is not None and "x" in rule.uses:
-        input.copy_(apply(primitive, input.clone(), **params))
-        return input
-    changed: Tensor = apply_in_place(primitive, input, **params)
-    return changed
+        changed: Tensor = input.copy_(apply(primitive, input.clone(), **params))
+        return changed
+    return apply_in_place(primitive, input, **params)
 
 
 def relu(input: Any, inplace: bool = False) -> Any:
