@@ -12,7 +12,7 @@ from onnx import helper
 import qrs
 from comparison.arithmetic import exact_linear
 from comparison.model import Array, Contender, Row, Stage
-from comparison.onnx_models import Session
+from comparison.onnx_models import NAMES, Session
 
 # Rows, inputs, outputs: batch 1 (bound by reading weights), small batches, and BERT's layers.
 SHAPES = [
@@ -42,7 +42,7 @@ def build(m: int, k: int, n: int, threads: int) -> tuple[Array, list[Contender]]
     contenders = [
         *_qrs(x, weight, bias),
         *_torch(x, weight, bias),
-        _onnx_runtime(x, weight, bias, threads),
+        *_onnx_runtime(x, weight, bias, threads),
     ]
     return x.astype(np.float64) @ weight.T + bias, contenders
 
@@ -99,17 +99,20 @@ def _torch(x: Array, weight: Array, bias: Array) -> list[Contender]:
     ]
 
 
-def _onnx_runtime(x: Array, weight: Array, bias: Array, threads: int) -> Contender:
+def _onnx_runtime(x: Array, weight: Array, bias: Array, threads: int) -> list[Contender]:
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["product"]),
         helper.make_node("Add", ["product", "b"], ["y"]),
     ]
-    shape = (len(x), len(bias))
+    outputs = {"y": (len(x), len(bias))}
     weights = {"w": np.ascontiguousarray(weight.T), "b": bias}
-    session = Session(nodes, weights, x, {"y": shape}, threads, "DynamicQuantizeMatMul")
-    stored = session.stored["w_quantized"].T, session.stored["w_scale"]
-    exact = exact_linear(x, stored, bias, 255, by_row=False)
-    return Contender("ONNX Runtime", session.call, session.output, exact=exact)
+    made = []
+    for name, narrow in NAMES.items():
+        session = Session(nodes, weights, x, outputs, threads, "DynamicQuantizeMatMul", narrow)
+        stored = session.stored["w_quantized"].T, session.stored["w_scale"]
+        exact = exact_linear(x, stored, bias, 255, by_row=False)
+        made.append(Contender(name, session.call, session.output, exact=exact))
+    return made
 
 
 ROWS = tuple(

@@ -11,7 +11,7 @@ from onnx import helper
 
 import qrs
 from comparison.model import Array, Contender, Row, Stage
-from comparison.onnx_models import Session
+from comparison.onnx_models import NAMES, Session
 
 STEPS = 20
 # Kind, hidden units, batch.
@@ -43,7 +43,7 @@ def build(kind: str, size: int, batch: int, threads: int) -> tuple[Array, list[C
     x = np.random.default_rng(size).standard_normal((STEPS, batch, size), np.float32)
     contenders = [*_qrs(kind, weights, x), *_torch(model, x)]
     if kind == "LSTM":
-        contenders.append(_onnx_runtime(weights, x, threads))
+        contenders += _onnx_runtime(weights, x, threads)
     double = getattr(torch.nn, kind)(size, size).double()
     double.load_state_dict({name: torch.from_numpy(w).double() for name, w in weights.items()})
     with torch.no_grad():
@@ -79,7 +79,7 @@ def _torch(model: Any, x: Array) -> list[Contender]:
     ]
 
 
-def _onnx_runtime(weights: dict[str, Array], x: Array, threads: int) -> Contender:
+def _onnx_runtime(weights: dict[str, Array], x: Array, threads: int) -> list[Contender]:
     steps, batch, size = x.shape
 
     def reordered(name: str) -> Array:
@@ -95,8 +95,15 @@ def _onnx_runtime(weights: dict[str, Array], x: Array, threads: int) -> Contende
     node = helper.make_node("LSTM", ["x", "w", "r", "b"], ["y", "h", "c"], hidden_size=size)
     state = (1, batch, size)
     outputs = {"y": (steps, 1, batch, size), "h": state, "c": state}
-    session = Session([node], stored, x, outputs, threads, "DynamicQuantizeLSTM")
-    return Contender("ONNX Runtime", session.call, lambda y: session.output(y)[:, 0])
+    made = []
+    for name, narrow in NAMES.items():
+        session = Session([node], stored, x, outputs, threads, "DynamicQuantizeLSTM", narrow)
+        made.append(Contender(name, session.call, partial(_without_directions, session)))
+    return made
+
+
+def _without_directions(session: Session, result: Any) -> Array:
+    return session.output(result)[:, 0]
 
 
 def _row(kind: str, size: int, batch: int) -> Row:

@@ -278,7 +278,6 @@ def layer_norm(x: Floats, n: int, weight: Floats | None, bias: Floats | None, ep
 
 
 Pair = tuple[float, int]
-_INT8 = np.dtype(np.int8)
 
 
 def binary(

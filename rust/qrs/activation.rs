@@ -7,9 +7,9 @@
 //! | [`sigmoid`] | 2.5 ulp, or 5e-39 below -88.37 where it becomes 0 |
 //! | [`tanh`] | 2.6 ulp |
 //! | [`erf`] | 2.8 ulp |
-//! | [`gelu`] | 1.9 `2^-24 abs(x)` |
-//! | [`gelu_tanh`] | 2.6 `2^-24 abs(x)` |
-//! | [`silu`] | 2.5 ulp, or 4e-37 below -88.37 where it becomes -0 |
+//! | [`gelu`] | 2.0 `2^-24 abs(x)` |
+//! | [`gelu_tanh`] | 2.7 `2^-24 abs(x)` |
+//! | [`silu`] | 2.6 ulp, or 4e-37 below -88.37 where it becomes -0 |
 //!
 //! A ulp is the distance of the floats around the exact value, that of the smallest normal number or
 //! more. NaN gives NaN. The polynomials are minimax fits made for this file.

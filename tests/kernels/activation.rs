@@ -28,10 +28,11 @@ fn promise(function: Function) -> Promise {
     match function {
         Function::Exp => Promise::Ulp(0.93, 0.0),
         Function::Sigmoid => Promise::Ulp(2.5, 5e-39),
-        Function::Tanh | Function::Erf => Promise::Ulp(2.8, 0.0),
-        Function::Gelu => Promise::OfArgument(1.9),
-        Function::GeluTanh => Promise::OfArgument(2.6),
-        Function::Silu => Promise::Ulp(2.5, 4e-37),
+        Function::Tanh => Promise::Ulp(2.6, 0.0),
+        Function::Erf => Promise::Ulp(2.8, 0.0),
+        Function::Gelu => Promise::OfArgument(2.0),
+        Function::GeluTanh => Promise::OfArgument(2.7),
+        Function::Silu => Promise::Ulp(2.6, 4e-37),
     }
 }
 

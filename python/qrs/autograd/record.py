@@ -10,7 +10,7 @@ from qrs.autograd.arrays import Array
 from qrs.autograd.graph import Aval, Counter, GradMeta, Node, Variable, View, wrap
 from qrs.autograd.mode import MODE
 from qrs.autograd.primitive import Primitive, Vjp
-from qrs.errors import DtypeError, GradientError, ShapeError
+from qrs.errors import DtypeError, GradientError, QrsError, ShapeError
 
 __all__ = ["apply", "differentiable", "explained", "record"]
 
@@ -257,7 +257,7 @@ def explained(
     primitive: Primitive, arrays: Sequence[Any], params: dict[str, Any], error: Exception
 ) -> Exception:
     """The same failure as one of our errors, with the operation and its inputs named."""
-    if isinstance(error, (ShapeError, DtypeError, GradientError)):
+    if isinstance(error, QrsError):
         return error
     inputs = ", ".join(
         f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else reprlib.repr(a)

@@ -59,6 +59,7 @@ impl PackedConv {
     }
 
     /// The layer on bytes `[batch, depth, height, width, inputs]`, giving bytes in the same order.
+    /// Depth, or depth and height, may be missing.
     #[pyo3(signature = (x, input, output, span, engine, /))]
     fn quantized<'py>(
         &self,
@@ -72,22 +73,34 @@ impl PackedConv {
         let conv = &self.0;
         let x = Bytes::new(x, RUN)?;
         let (inputs, outputs) = conv.channels();
-        let &[batch, d, h, w, c] = x.shape() else {
-            let rank = x.shape().len();
+        let shape = x.shape();
+        let rank = shape.len();
+        if !(3..=5).contains(&rank) {
             return Err(ShapeError::new_err(format!(
-                "{RUN}: input has {rank} dimensions, expected 5: batch, depth, height, width, channels"
+                "{RUN}: input has {rank} dimensions, expected batch, one to three sizes and channels"
             )));
-        };
+        }
+        let (batch, c) = (shape[0], shape[rank - 1]);
+        // Sizes that are missing are 1.
+        let mut size = [1; 3];
+        size[5 - rank..].copy_from_slice(&shape[1..rank - 1]);
         if c != inputs {
             return Err(ShapeError::new_err(format!(
                 "{RUN}: input has {c} channels, expected {inputs}"
             )));
         }
-        let size = [d, h, w];
-        let [od, oh, ow] = conv.output(size).map_err(|error| raise(&error))?;
+        let made = conv.output(size).map_err(|error| raise(&error))?;
+        if made[..5 - rank].iter().any(|&n| n != 1) {
+            return Err(ShapeError::new_err(format!(
+                "{RUN}: input has {rank} dimensions, expected 5: this layer pads those that are missing"
+            )));
+        }
         let level = chosen()?;
-        let shape = [batch, od, oh, ow, outputs];
-        let work = (&shape[..], conv.nanoseconds(level, batch * od * oh * ow));
+        let mut shape = shape.to_vec();
+        shape[1..rank - 1].copy_from_slice(&made[5 - rank..]);
+        shape[rank - 1] = outputs;
+        let pixels = batch * made.iter().product::<usize>();
+        let work = (&shape[..], conv.nanoseconds(level, pixels));
         x.run(py, RUN, (input, output, span, engine), work, |how, x, out| {
             conv.quantized(level, how, (batch, size), x, out)
         })

@@ -23,6 +23,7 @@ from qrs.autograd import Sample, define_fused, no_grad
 from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.nn.functional.affine import check_floats
+from qrs.nn.functional.channel_norm import BATCH_NORM
 from qrs.tensor import Tensor, apply
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize"]
@@ -169,7 +170,6 @@ def batch_norm(
     """
     check_floats("batch_norm", input=input, weight=weight, bias=bias)
     _check_channels("batch_norm", input, None if running_mean is None else len(running_mean))
-    weight, bias = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
     if not training:
         if running_mean is None or running_var is None:
             raise ShapeError(
@@ -183,18 +183,15 @@ def batch_norm(
             f"batch_norm: input of shape {tuple(input.shape)} came, expected more than one value "
             "per channel when training; use a larger batch or eval()"
         )
+    results: Any = apply(BATCH_NORM, input, weight, bias, eps=eps)
+    output, mean, variance = results
     if running_mean is not None and running_var is not None:
+        unbiased = variance._array * (count / (count - 1))
         with no_grad():
-            array = input._array
-            _, variance = _moments(array, axes)
-            unbiased = variance.reshape(-1) * (count / (count - 1))
-            for running, batch in (
-                (running_mean, array.mean(axis=axes)),
-                (running_var, unbiased),
-            ):
+            for running, batch in ((running_mean, mean._array), (running_var, unbiased)):
                 moved = running._array * (1 - momentum) + batch * momentum
                 running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
-    return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)
+    return output  # type: ignore[no-any-return]
 
 
 def _with_statistics(

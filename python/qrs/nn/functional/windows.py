@@ -8,6 +8,7 @@ and never over positions.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,10 +20,10 @@ from qrs.errors import ShapeError
 
 __all__ = [
     "crop",
-    "gather_columns",
+    "gather_patches",
     "output_size",
     "pad_spatial",
-    "scatter_columns",
+    "scatter_patches",
     "taps",
     "to_tuple",
 ]
@@ -114,7 +115,7 @@ def taps(
         yield tap, (..., *index)
 
 
-def gather_columns(
+def gather_patches(
     padded: Array,
     kernel: Sequence[int],
     stride: Sequence[int],
@@ -122,38 +123,44 @@ def gather_columns(
     out: Sequence[int],
     groups: int,
 ) -> Array:
-    """Lay the windows out as matrices (N, groups, C/groups * taps, positions).
+    """Lay the windows of a channels-last array (N, *S, C) out as rows of matrices.
 
-    A kernel of one tap with stride 1 needs no copy.
+    Returns (groups, N * positions, taps * C / groups); the values of one tap stand together. A
+    kernel of one tap with stride 1 and no groups needs no copy.
     """
-    n, c = padded.shape[:2]
-    steps = padded.strides[2:]
+    n, c = padded.shape[0], padded.shape[-1]
+    per_group = c // groups
+    first, *steps, last = padded.strides
     view = as_strided(
         padded,
-        shape=(n, c, *kernel, *out),
+        shape=(groups, n, *out, *kernel, per_group),
         strides=(
-            *padded.strides[:2],
-            *(step * d for step, d in zip(steps, dilation, strict=True)),
+            per_group * last,
+            first,
             *(step * s for step, s in zip(steps, stride, strict=True)),
+            *(step * d for step, d in zip(steps, dilation, strict=True)),
+            last,
         ),
         writeable=False,
     )
-    return view.reshape(n, groups, c // groups * int(np.prod(kernel)), int(np.prod(out)))
+    return view.reshape(groups, n * math.prod(out), math.prod(kernel) * per_group)
 
 
-def scatter_columns(
-    columns: Array,
+def scatter_patches(
+    patches: Array,
     shape: Sequence[int],
     kernel: Sequence[int],
     stride: Sequence[int],
     dilation: Sequence[int],
     out: Sequence[int],
 ) -> Array:
-    """Add columns back to where `gather_columns` took them from; ``shape`` is the padded one."""
-    n, c = shape[:2]
-    result = np.zeros(shape, dtype=columns.dtype)
-    blocks = columns.reshape(n, c, *kernel, *out)
+    """Add patches back to where `gather_patches` took them from; ``shape`` is that of its input."""
+    result = np.zeros(shape, dtype=patches.dtype)
+    groups, n, per_group = len(patches), shape[0], shape[-1] // len(patches)
+    parts = result.reshape(*shape[:-1], groups, per_group)
+    blocks = patches.reshape(groups, n, *out, *kernel, per_group)
     for tap, index in taps(kernel, stride, dilation, out):
-        block: tuple[Any, ...] = (slice(None), slice(None), *tap)
-        result[index] += blocks[block]
+        here: tuple[Any, ...] = (slice(None), *index[1:])
+        block: tuple[Any, ...] = (..., *tap, slice(None))
+        parts[here] += np.moveaxis(blocks[block], 0, -2)
     return result

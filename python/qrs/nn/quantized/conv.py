@@ -12,13 +12,13 @@ from qrs.errors import ShapeError
 from qrs.nn.functional.padding import pad
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import ConvSettings, Ints
-from qrs.nn.quantized.images import channels_first, channels_last
+from qrs.nn.quantized.images import TO_FIRST, TO_LAST
 from qrs.nn.quantized.static import StaticLayer
 from qrs.nn.quantized.weights import kernel_params
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
-__all__ = ["Conv1d", "Conv2d", "Conv3d", "QuantizedConv", "pack_conv", "three"]
+__all__ = ["Conv1d", "Conv2d", "Conv3d", "QuantizedConv", "pack_conv", "taps_of", "three"]
 
 _AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
@@ -27,6 +27,13 @@ def three(numbers: Sequence[int], fill: int) -> tuple[int, int, int]:
     """Numbers for depth, height and width; those of missing axes are ``fill``."""
     d, h, w = (fill,) * (3 - len(numbers)) + tuple(numbers)
     return d, h, w
+
+
+def taps_of(weight: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Integers of a weight, shape (O, C / groups, *K), as kernels take them: [O, D, H, W, C]."""
+    last = weight.transpose(TO_LAST[weight.ndim - 2])
+    taps = last.reshape(len(last), *three(last.shape[1:-1], 1), last.shape[-1])
+    return np.ascontiguousarray(taps)
 
 
 def pack_conv(
@@ -40,7 +47,7 @@ def pack_conv(
     """A weight, shape (O, C / groups, *K), and bias as the kernels read them."""
     scales, zero_points = kernel_params(weight)
     return PackedConv(
-        np.ascontiguousarray(channels_last(weight.int_repr()._array)),
+        taps_of(weight.int_repr()._array),
         scales,
         zero_points,
         None if bias is None else bias._array,
@@ -58,30 +65,28 @@ class QuantizedConv(StaticLayer, ConvSettings):
         self._init_settings(*settings)
         self._init_weights(self._weight_shape(), self.out_channels, bias)
 
-    def _image(self, input: Any) -> QTensor:
-        """The input, if it is quantized and has the right number of dimensions."""
-        x = self._checked(input)
-        if x._ints.ndim - self.rank not in (1, 2):
-            axes = _AXES[self.rank]
-            raise ShapeError(
-                f"{self._get_name()}: input of shape {tuple(x.shape)} came, expected "
-                f"(N, C, {axes}) or (C, {axes})"
-            )
-        return x
-
     def _run(self, x: QTensor, ints: np.ndarray[Any, Any]) -> QTensor:
-        """The output for an input whose integers may have been padded."""
+        """The output for an input whose integers, (N, C, *S), may have been padded."""
         own: Any = x._qparams
-        batched = ints.ndim == self.rank + 2
         out = self._packed.quantized(
-            channels_last(ints if batched else ints[None]),
+            ints.transpose(TO_LAST[self.rank]),
             (own.scale, own.zero_point),
             self._pair,
             self._span,
             self.engine,
         )
-        y = channels_first(out, self.rank)
-        return QTensor._wrap(y if batched else y[0], self._output, self.output_dtype)
+        return QTensor._wrap(out.transpose(TO_FIRST[self.rank]), self._output, self.output_dtype)
+
+    def _unbatched(self, x: QTensor, **settings: Any) -> QTensor:
+        """The output for one image (C, *S); the error if it is none."""
+        if x._ints.ndim != self.rank + 1:
+            axes = _AXES[self.rank]
+            raise ShapeError(
+                f"{self._get_name()}: input of shape {tuple(x.shape)} came, expected "
+                f"(N, C, {axes}) or (C, {axes})"
+            )
+        y: QTensor = self.forward(x.unsqueeze(0), **settings).squeeze(0)
+        return y
 
     def extra_repr(self) -> str:
         """Sizes, quantization, and what differs from the defaults."""
@@ -150,8 +155,7 @@ class _Conv(QuantizedConv):
             ints: np.ndarray[Any, Any] = padded._ints
             return ints
         pairs = list(zip(around[::2], around[1::2], strict=True))[::-1]
-        outer = [(0, 0)] * (x._ints.ndim - self.rank)
-        return np.pad(x._ints, outer + pairs, constant_values=x.q_zero_point())
+        return np.pad(x._ints, [(0, 0), (0, 0), *pairs], constant_values=x.q_zero_point())
 
     def forward(self, input: Any) -> QTensor:
         """Convolve.
@@ -170,7 +174,9 @@ class _Conv(QuantizedConv):
         DtypeError, ShapeError
             If the input does not fit.
         """
-        x = self._image(input)
+        x = self._checked(input)
+        if x._ints.ndim != self.rank + 2:
+            return self._unbatched(x)
         return self._run(x, self._padded(x) if self._own_padding else x._ints)
 
 

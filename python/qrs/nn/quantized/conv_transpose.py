@@ -10,8 +10,8 @@ import numpy as np
 from qrs._kernels import PackedConv
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import Ints
-from qrs.nn.quantized.conv import QuantizedConv, three
-from qrs.nn.quantized.images import channels_last
+from qrs.nn.quantized.conv import QuantizedConv, taps_of, three
+from qrs.nn.quantized.images import TO_FIRST, TO_LAST
 from qrs.nn.quantized.weights import kernel_params
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
@@ -30,9 +30,7 @@ def _pack(weight: QTensor, bias: Tensor | None, dilation: Sequence[int], groups:
     turned = np.flip(parts, tuple(range(3, parts.ndim)))
     scales, zero_points = kernel_params(weight, 1)
     return PackedConv(
-        np.ascontiguousarray(
-            channels_last(turned.reshape(groups * outputs, inputs // groups, *kernel))
-        ),
+        taps_of(turned.reshape(groups * outputs, inputs // groups, *kernel)),
         np.tile(scales, groups) if scales.size > 1 else scales,
         None if zero_points is None else np.tile(zero_points, groups),
         None if bias is None else bias._array,
@@ -111,7 +109,9 @@ class _ConvTranspose(QuantizedConv):
         DtypeError, ShapeError
             If the arguments do not fit the layer.
         """
-        x = self._image(input)
+        x = self._checked(input)
+        if x._ints.ndim != self.rank + 2:
+            return self._unbatched(x, output_size=output_size)
         return self._run(x, self._spread(x, self._output_padding(input, output_size)))
 
     def _spread(self, x: QTensor, extra: Sequence[int]) -> Array:
@@ -129,7 +129,8 @@ class _ConvTranspose(QuantizedConv):
             shape[axis - self.rank] = max(before, 0) + size + max(after, 0)
             place.append(slice(max(before, 0), max(before, 0) + size, step))
             cut.append(slice(max(-before, 0), shape[axis - self.rank] - max(-after, 0)))
-        spread: Array = np.full(shape, x.q_zero_point(), x._ints.dtype)
+        last = [shape[axis] for axis in TO_LAST[self.rank]]
+        spread = np.full(last, x.q_zero_point(), x._ints.dtype).transpose(TO_FIRST[self.rank])
         spread[tuple(place)] = x._ints
         out: Array = spread[tuple(cut)]
         return out

@@ -60,6 +60,8 @@ class Quantize(Module):
         self.dtype = dtype
         self.register_buffer("scale", Tensor._wrap(np.array([checked.scale], np.float32)))
         self.register_buffer("zero_point", Tensor._wrap(np.array([checked.zero_point])))
+        # The buffers as the outputs hold them.
+        self._qparams = checked
 
     @classmethod
     def from_float(cls, mod: Any) -> Self:
@@ -82,8 +84,11 @@ class Quantize(Module):
         """
         if type(X) is not Tensor or X._array.dtype != np.float32:
             self._refuse(X)
-        qparams = PerTensor(float(self.scale._array[0]), int(self.zero_point._array[0]))
-        ints = _kernels.quantize(X._array, qparams.scale, qparams.zero_point, self.dtype)
+        scale, zero_point = self.scale._array.item(), self.zero_point._array.item()
+        qparams = self._qparams
+        if qparams.scale != scale or qparams.zero_point != zero_point:
+            qparams = self._qparams = PerTensor(scale, zero_point)
+        ints = _kernels.quantize(X._array, scale, zero_point, self.dtype)
         return QTensor._wrap(ints, qparams, self.dtype)
 
     def _refuse(self, value: object) -> None:
