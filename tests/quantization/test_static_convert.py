@@ -76,10 +76,10 @@ def test_a_qconfig_of_none_is_no_reason_to_warn() -> None:
 
 def test_errors_of_conversion_name_the_layer() -> None:
     model = Net(nn.Sequential(nn.Linear(4, 4)))
-    model.layers[0][0].qconfig = Q.QConfig(
-        activation=Q.default_observer, weight=Q.MinMaxObserver
-    )
-    with pytest.raises(DtypeError, match=r"at layers\.0\.0 \(Linear\): QuantizedLinear\.from_float"):
+    model.layers[0][0].qconfig = Q.QConfig(activation=Q.default_observer, weight=Q.MinMaxObserver)
+    with pytest.raises(
+        DtypeError, match=r"at layers\.0\.0 \(Linear\): QuantizedLinear\.from_float"
+    ):
         Q.convert(prepared(model, 2, 4))
 
 
