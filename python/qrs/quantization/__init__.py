@@ -1,5 +1,6 @@
 """Quantization of models: observers, qconfigs, fusion, and the three workflows."""
 
+from qrs.quantization import _correct_bias, _equalize, _numeric_suite
 from qrs.quantization.convert import convert, swap_module
 from qrs.quantization.fake_quantize import (
     FakeQuantize,
@@ -91,12 +92,20 @@ from qrs.quantization.qconfig import (
 )
 from qrs.quantization.stubs import DeQuantStub, QuantStub, QuantWrapper
 from qrs.quantization.swaps import (
+    DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
+    DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS,
+    DEFAULT_MODULE_TO_ACT_POST_PROCESS,
+    DEFAULT_QAT_MODULE_MAPPINGS,
+    DEFAULT_STATIC_QUANT_MODULE_MAPPINGS,
+    get_combined_dict,
+    get_default_compare_output_module_list,
     get_default_dynamic_quant_module_mappings,
     get_default_qat_dynamic_module_mappings,
     get_default_qat_module_mappings,
     get_default_qconfig_propagation_list,
     get_default_static_quant_module_mappings,
     get_dynamic_quant_module_class,
+    get_quantized_operator,
     get_static_quant_module_class,
 )
 from qrs.quantization.workflow import (
@@ -109,6 +118,11 @@ from qrs.quantization.workflow import (
 )
 
 __all__ = [
+    "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
+    "DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS",
+    "DEFAULT_MODULE_TO_ACT_POST_PROCESS",
+    "DEFAULT_QAT_MODULE_MAPPINGS",
+    "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
     "DeQuantStub",
     "EntropyObserver",
     "ExactHistogramObserver",
@@ -134,6 +148,9 @@ __all__ = [
     "QuantWrapper",
     "RecordingObserver",
     "UniformQuantizationObserverBase",
+    "_correct_bias",
+    "_equalize",
+    "_numeric_suite",
     "add_observer_",
     "add_quant_dequant",
     "calibrate",
@@ -172,6 +189,8 @@ __all__ = [
     "float_qparams_weight_only_qconfig",
     "fuse_known_modules",
     "fuse_modules",
+    "get_combined_dict",
+    "get_default_compare_output_module_list",
     "get_default_dynamic_qconfig",
     "get_default_dynamic_quant_module_mappings",
     "get_default_qat_dynamic_module_mappings",
@@ -185,6 +204,7 @@ __all__ = [
     "get_fuser_method",
     "get_observer_dict",
     "get_observer_state_dict",
+    "get_quantized_operator",
     "get_static_quant_module_class",
     "is_activation_post_process",
     "load_observer_state_dict",

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import qrs.nn as nn
+import qrs.nn.functional as F
 import qrs.nn.intrinsic as nni
 import qrs.nn.intrinsic.qat as nniqat
 import qrs.nn.intrinsic.quantized as nniq
@@ -28,9 +29,16 @@ from qrs.quantization.fake_quantize_defaults import (
 from qrs.quantization.stubs import DeQuantStub, QuantStub
 
 __all__ = [
+    "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
+    "DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS",
+    "DEFAULT_MODULE_TO_ACT_POST_PROCESS",
+    "DEFAULT_QAT_MODULE_MAPPINGS",
+    "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
     "SWAPS",
     "Swap",
     "dynamic_types",
+    "get_combined_dict",
+    "get_default_compare_output_module_list",
     "get_default_dynamic_quant_module_mappings",
     "get_default_observed_module_mappings",
     "get_default_qat_dynamic_module_mappings",
@@ -39,10 +47,13 @@ __all__ = [
     "get_default_static_quant_module_mappings",
     "get_dynamic_quant_module_class",
     "get_fixed_output_fake_quant",
+    "get_quantized_operator",
     "get_static_quant_module_class",
 ]
 
 ModuleType = type[Module]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -132,18 +143,35 @@ SWAPS = (
 )
 
 
+DEFAULT_STATIC_QUANT_MODULE_MAPPINGS: dict[ModuleType, ModuleType] = {
+    old: new
+    for row in SWAPS
+    for old, new in (
+        (row.float, row.static),
+        (row.qat, row.static),
+        (row.qat_dynamic, row.dynamic),
+    )
+    if old is not None and new is not None
+}
+DEFAULT_QAT_MODULE_MAPPINGS: dict[ModuleType, ModuleType] = {
+    row.float: row.qat for row in SWAPS if row.qat is not None
+}
+DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS: dict[ModuleType, ModuleType] = {
+    row.float: row.dynamic for row in SWAPS if row.dynamic is not None
+}
+DEFAULT_MODULE_TO_ACT_POST_PROCESS: dict[ModuleType, Callable[[], Module]] = {
+    row.float: row.output for row in SWAPS if row.output is not None
+}
+# Functions of float tensors whose quantized forms take the parameters of the output.
+DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS: dict[Callable[..., Any], Callable[..., Any]] = {
+    getattr(F, name): getattr(nnq.functional, name)
+    for name in ("elu", "hardswish", "instance_norm", "layer_norm", "leaky_relu")
+}
+
+
 def get_default_static_quant_module_mappings() -> dict[ModuleType, ModuleType]:
     """A new dict from float and QAT classes to statically quantized ones."""
-    pairs = [
-        pair
-        for row in SWAPS
-        for pair in (
-            (row.float, row.static),
-            (row.qat, row.static),
-            (row.qat_dynamic, row.dynamic),
-        )
-    ]
-    return {old: new for old, new in pairs if old is not None and new is not None}
+    return dict(DEFAULT_STATIC_QUANT_MODULE_MAPPINGS)
 
 
 def get_default_observed_module_mappings() -> dict[ModuleType, ModuleType]:
@@ -153,7 +181,7 @@ def get_default_observed_module_mappings() -> dict[ModuleType, ModuleType]:
 
 def get_default_qat_module_mappings() -> dict[ModuleType, ModuleType]:
     """A new dict from float classes to those of quantization-aware training."""
-    return {row.float: row.qat for row in SWAPS if row.qat is not None}
+    return dict(DEFAULT_QAT_MODULE_MAPPINGS)
 
 
 def get_default_qat_dynamic_module_mappings() -> dict[ModuleType, ModuleType]:
@@ -163,17 +191,51 @@ def get_default_qat_dynamic_module_mappings() -> dict[ModuleType, ModuleType]:
 
 def get_default_dynamic_quant_module_mappings() -> dict[ModuleType, ModuleType]:
     """A new dict from float classes to dynamically quantized ones."""
-    return {row.float: row.dynamic for row in SWAPS if row.dynamic is not None}
+    return dict(DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS)
 
 
 def get_default_qconfig_propagation_list() -> set[ModuleType]:
     """A new set of the classes whose output `prepare` observes."""
     return {
-        *get_default_static_quant_module_mappings(),
-        *get_default_qat_module_mappings(),
-        *get_default_dynamic_quant_module_mappings(),
+        *DEFAULT_STATIC_QUANT_MODULE_MAPPINGS,
+        *DEFAULT_QAT_MODULE_MAPPINGS,
+        *DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
         nn.Sequential,
     }
+
+
+def get_default_compare_output_module_list() -> set[ModuleType]:
+    """A new set of the classes whose outputs `_numeric_suite.compare_model_outputs` compares."""
+    tables = (
+        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS,
+        DEFAULT_QAT_MODULE_MAPPINGS,
+        DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
+    )
+    return {kind for table in tables for pair in table.items() for kind in pair}
+
+
+def get_combined_dict(default_dict: Mapping[K, V], additional_dict: Mapping[K, V]) -> dict[K, V]:
+    """A new dict with the entries of both; those of the second hold."""
+    return {**default_dict, **additional_dict}
+
+
+def get_quantized_operator(float_op: Callable[..., Any]) -> Callable[..., Any]:
+    """The function of quantized tensors that stands for a function of float ones.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If there is none.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> elu = qrs.quantization.get_quantized_operator(qrs.nn.functional.elu)
+    >>> elu is qrs.nn.quantized.functional.elu
+    True
+    """
+    table = DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS
+    return _lookup("get_quantized_operator", float_op, table)
 
 
 def dynamic_types(dtype: Dtype) -> list[ModuleType]:
@@ -187,7 +249,7 @@ def dynamic_types(dtype: Dtype) -> list[ModuleType]:
 
 def get_fixed_output_fake_quant(float_class: ModuleType) -> Callable[[], Module] | None:
     """The fake quantizer of a class whose output has a known range; None for the others."""
-    return next((row.output for row in SWAPS if row.float is float_class), None)
+    return DEFAULT_MODULE_TO_ACT_POST_PROCESS.get(float_class)
 
 
 def get_static_quant_module_class(
@@ -206,7 +268,9 @@ def get_static_quant_module_class(
     UnsupportedLayerError
         If there is none.
     """
-    table = get_default_static_quant_module_mappings() | dict(additional_static_quant_mapping or {})
+    table: dict[ModuleType, ModuleType] = get_combined_dict(
+        DEFAULT_STATIC_QUANT_MODULE_MAPPINGS, additional_static_quant_mapping or {}
+    )
     return _lookup("get_static_quant_module_class", float_module_class, table)
 
 
@@ -233,15 +297,17 @@ def get_dynamic_quant_module_class(
     >>> qrs.quantization.get_dynamic_quant_module_class(qrs.nn.Linear).__module__
     'qrs.nn.quantized.dynamic.linear'
     """
-    extra = dict(additional_dynamic_quant_mapping or {})
-    table = get_default_dynamic_quant_module_mappings() | extra
+    table: dict[ModuleType, ModuleType] = get_combined_dict(
+        DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS, additional_dynamic_quant_mapping or {}
+    )
     return _lookup("get_dynamic_quant_module_class", float_module_class, table)
 
 
-def _lookup(where: str, cls: ModuleType, table: dict[ModuleType, ModuleType]) -> ModuleType:
-    if cls not in table:
+def _lookup(where: str, key: Any, table: Mapping[Any, V]) -> V:
+    if key not in table:
         names = ", ".join(sorted({key.__name__ for key in table}))
         raise UnsupportedLayerError(
-            f"{where}: {cls.__name__} came, which has no such form; expected one of {names}"
+            f"{where}: {getattr(key, '__name__', key)} came, which has no such form; expected one "
+            f"of {names}"
         )
-    return table[cls]
+    return table[key]

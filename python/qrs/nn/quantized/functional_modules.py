@@ -180,33 +180,38 @@ class QFunctional(QuantizedOutput):
             ".cat(tensors), .matmul(x, y), .add_relu(x, y), .add_scalar(x, c) or .mul_scalar(x, c)"
         )
 
+    def _watched(self, result: QTensor) -> QTensor:
+        """The result, seen by a logger where one stands in the place of the Identity."""
+        out: QTensor = self.activation_post_process(result)
+        return out
+
     def add(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum."""
-        return F.add(self._checked(x), self._checked(y), *self._pair)
+        return self._watched(F.add(self._checked(x), self._checked(y), *self._pair))
 
     def add_scalar(self, x: QTensor, y: float) -> QTensor:
         """The sum with a number: the integers stay where the zero point can follow."""
-        return F.add_scalar(self._checked(x), y)
+        return self._watched(F.add_scalar(self._checked(x), y))
 
     def mul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product."""
-        return F.mul(self._checked(x), self._checked(y), *self._pair)
+        return self._watched(F.mul(self._checked(x), self._checked(y), *self._pair))
 
     def mul_scalar(self, x: QTensor, y: float) -> QTensor:
         """The product with a number: the integers stay (a negative one mirrors them)."""
-        return F.mul_scalar(self._checked(x), y)
+        return self._watched(F.mul_scalar(self._checked(x), y))
 
     def matmul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product of matrices, or of batches of them."""
-        return F.matmul(self._checked(x), self._checked(y), *self._pair)
+        return self._watched(F.matmul(self._checked(x), self._checked(y), *self._pair))
 
     def cat(self, x: Sequence[QTensor], dim: int = 0) -> QTensor:
         """The tensors joined along a dimension."""
-        return F.cat([self._checked(item) for item in x], dim, *self._pair)
+        return self._watched(F.cat([self._checked(item) for item in x], dim, *self._pair))
 
     def add_relu(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum, cut at 0 from below."""
-        return F.add_relu(self._checked(x), self._checked(y), *self._pair)
+        return self._watched(F.add_relu(self._checked(x), self._checked(y), *self._pair))
 
     def _get_name(self) -> str:
         return type(self).__name__
