@@ -13,9 +13,9 @@ import qrs
 from qrs import quantization as Q
 
 
-def quantize(model: DigitsCNN, images: qrs.Tensor) -> DigitsCNN:
+def quantize(model: DigitsCNN, images: qrs.Tensor, qconfig: Q.QConfig | None = None) -> DigitsCNN:
     """The model in int8; the images show what ranges its activations have."""
-    model.qconfig = Q.get_default_qconfig()
+    model.qconfig = qconfig or Q.get_default_qconfig()
     prepared = Q.prepare(Q.fuse_modules(model, model.FUSE))
     Q.calibrate(prepared, images.split(50))
     return Q.convert(prepared)

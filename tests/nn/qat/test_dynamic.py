@@ -153,9 +153,11 @@ def test_training_brings_a_model_of_few_bits_closer_to_its_task() -> None:
         return ((model(x) - wanted) ** 2).mean()
 
     first = error(Q.convert(student)).item()
-    optimizer = qrs.optim.Adam(student.named_parameters(), lr=0.005)
+    optimizer = qrs.optim.Adam(student.named_parameters(), lr=0.01)
+    schedule = qrs.optim.lr_scheduler.CosineAnnealingLR(optimizer, 150)
     for _ in range(150):
         optimizer.zero_grad()
         error(student).backward()
         optimizer.step()
+        schedule.step()
     assert error(Q.convert(student)).item() < 0.5 * first

@@ -41,8 +41,8 @@ def rounded(x: Array, engine: str) -> Array:
     if not np.isfinite(width).all():
         raise NonFiniteError(
             f"dynamic quantization: an activation of shape {x.shape} holds NaN or infinity, "
-            "expected finite numbers; mend the data or, if training has diverged, lower lr or limit "
-            "gradients with nn.utils.clip_grad_norm_"
+            "expected finite numbers; mend the data or, if training has diverged, lower lr or "
+            "limit gradients with nn.utils.clip_grad_norm_"
         )
     scale = width / top
     with np.errstate(divide="ignore", over="ignore"):
