@@ -6,4 +6,7 @@ function `qrs.tensor`.
 
 import qrs
 
-__all__ = ["qrs"]
+__all__ = ["collect_ignore", "qrs"]
+
+# Importing it raises; tests/contracts/test_names.py sees to that.
+collect_ignore = ["python/qrs/quantization/quantize_fx.py"]

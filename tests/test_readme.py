@@ -33,13 +33,19 @@ def table_writer() -> ModuleType:
     return module
 
 
-def test_example_prints_what_readme_shows(tmp_path: Path, monkeypatch) -> None:
+@pytest.mark.parametrize(
+    ("code", "output"),
+    [("<!-- example -->", "<!-- output -->"), ("<!-- diagnosis -->", "<!-- diagnosed -->")],
+)
+def test_example_prints_what_readme_shows(
+    code: str, output: str, tmp_path: Path, monkeypatch
+) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(block("<!-- example -->"), "README.md", "exec"), {"__name__": "readme"})
-    assert without_times(printed.getvalue()) == without_times(block("<!-- output -->"))
+        exec(compile(block(code), "README.md", "exec"), {"__name__": "readme"})
+    assert without_times(printed.getvalue()) == without_times(block(output))
 
 
 @pytest.mark.parametrize("page", ["README.md", "benches/README.md"])

@@ -1,8 +1,10 @@
 """Int8 quantization of neural networks on the CPU, with PyTorch's eager-mode interface."""
 
 import importlib.metadata
+import typing
 
 from qrs import autograd, backends, io, nn, optim, quantization
+from qrs.absent import refuse
 from qrs.autograd import (
     enable_grad,
     is_grad_enabled,
@@ -549,3 +551,7 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+
+def __getattr__(name: str) -> typing.Any:
+    refuse(__name__, name)

@@ -137,7 +137,7 @@ def quantize_per_channel(
     return QTensor._make(quantized(array, qparams, dtype), qparams, dtype)
 
 
-def dequantize(tensors: Any) -> Any:
+def dequantize(tensor: Any) -> Any:
     """The float32 values of a quantized tensor, or of each in a sequence; a float tensor itself.
 
     Examples
@@ -146,11 +146,11 @@ def dequantize(tensors: Any) -> Any:
     >>> qrs.dequantize(qrs.quantize_per_tensor(qrs.tensor([0.26]), 0.1, 0, qrs.quint8))
     tensor([0.3000])
     """
-    if isinstance(tensors, (list, tuple)):
-        return [dequantize(x) for x in tensors]
-    if isinstance(tensors, Tensor):
-        return tensors
-    return _expect(tensors, "dequantize").dequantize()
+    if isinstance(tensor, (list, tuple)):
+        return [dequantize(x) for x in tensor]
+    if isinstance(tensor, Tensor):
+        return tensor
+    return _expect(tensor, "dequantize").dequantize()
 
 
 def _expect(x: Any, where: str) -> QTensor:

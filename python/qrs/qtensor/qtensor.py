@@ -166,6 +166,10 @@ class QTensor(JoinMethods, ReduceMethods):
         """Itself."""
         return self
 
+    def type(self, dtype: dtype | None = None) -> Any:
+        """The name of the type, or itself if it has the given one; another is refused."""
+        return repr(self._dtype) if dtype is None else self.to(dtype)
+
     # ---- assignment and what else is missing -----------------------------------------------
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:

@@ -1,5 +1,8 @@
 """Quantization of models: observers, qconfigs, fusion, and the three workflows."""
 
+from typing import Any
+
+from qrs.absent import refuse
 from qrs.quantization import _correct_bias, _equalize, _numeric_suite
 from qrs.quantization.convert import convert, swap_module
 from qrs.quantization.fake_quantize import (
@@ -28,6 +31,7 @@ from qrs.quantization.fake_quantize_ops import (
     fake_quantize_per_tensor_affine,
 )
 from qrs.quantization.fuse import (
+    DEFAULT_OP_LIST_TO_FUSER_METHOD,
     fuse_known_modules,
     fuse_modules,
     get_fuser_method,
@@ -35,6 +39,7 @@ from qrs.quantization.fuse import (
 from qrs.quantization.learnable import LearnableFakeQuantize
 from qrs.quantization.observe import (
     add_observer_,
+    get_unique_devices_,
     is_activation_post_process,
     prepare,
     register_activation_post_process_hook,
@@ -74,6 +79,7 @@ from qrs.quantization.propagate import add_quant_dequant, propagate_qconfig_
 from qrs.quantization.qconfig import (
     QConfig,
     QConfigDynamic,
+    assert_valid_qconfig,
     default_activation_only_qconfig,
     default_debug_qconfig,
     default_dynamic_qconfig,
@@ -90,6 +96,7 @@ from qrs.quantization.qconfig import (
     get_default_qconfig,
     per_channel_dynamic_qconfig,
 )
+from qrs.quantization.quant_type import QuantType, quant_type_to_str
 from qrs.quantization.stubs import DeQuantStub, QuantStub, QuantWrapper
 from qrs.quantization.swaps import (
     DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
@@ -121,6 +128,7 @@ __all__ = [
     "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
     "DEFAULT_FLOAT_TO_QUANTIZED_OPERATOR_MAPPINGS",
     "DEFAULT_MODULE_TO_ACT_POST_PROCESS",
+    "DEFAULT_OP_LIST_TO_FUSER_METHOD",
     "DEFAULT_QAT_MODULE_MAPPINGS",
     "DEFAULT_STATIC_QUANT_MODULE_MAPPINGS",
     "DeQuantStub",
@@ -145,6 +153,7 @@ __all__ = [
     "QConfig",
     "QConfigDynamic",
     "QuantStub",
+    "QuantType",
     "QuantWrapper",
     "RecordingObserver",
     "UniformQuantizationObserverBase",
@@ -153,6 +162,7 @@ __all__ = [
     "_numeric_suite",
     "add_observer_",
     "add_quant_dequant",
+    "assert_valid_qconfig",
     "calibrate",
     "convert",
     "default_activation_only_qconfig",
@@ -206,6 +216,7 @@ __all__ = [
     "get_observer_state_dict",
     "get_quantized_operator",
     "get_static_quant_module_class",
+    "get_unique_devices_",
     "is_activation_post_process",
     "load_observer_state_dict",
     "per_channel_dynamic_qconfig",
@@ -215,9 +226,14 @@ __all__ = [
     "prepare",
     "prepare_qat",
     "propagate_qconfig_",
+    "quant_type_to_str",
     "quantize",
     "quantize_dynamic",
     "quantize_qat",
     "register_activation_post_process_hook",
     "swap_module",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    refuse(__name__, name)

@@ -14,6 +14,7 @@ from qrs.nn.module import Module
 from qrs.nn.utils import fuse_conv_bn_weights
 
 __all__ = [
+    "DEFAULT_OP_LIST_TO_FUSER_METHOD",
     "PATTERNS",
     "Pattern",
     "fuse_known_modules",
@@ -42,6 +43,27 @@ class Pattern:
     types: Types
     inference: Fuser
     training: Fuser | None
+
+    def fuser(self, training: bool) -> Fuser:
+        """The function for one mode.
+
+        Raises
+        ------
+        UnsupportedLayerError
+            If there is none in training mode.
+        """
+        chosen = self.training if training else self.inference
+        if chosen is None:
+            names = ", ".join(cls.__name__ for cls in self.types)
+            raise UnsupportedLayerError(
+                f"fuse_modules: ({names}) came in training mode, expected evaluation mode; call "
+                "model.eval() before"
+            )
+        return chosen
+
+    def fuse(self, *modules: Module) -> Module:
+        """Make one module of several, by the mode that the first is in."""
+        return self.fuser(modules[0].training)(*modules)
 
 
 def _fold(layer: Any, bn: Any) -> Module:
@@ -97,9 +119,12 @@ def _patterns() -> tuple[Pattern, ...]:
 PATTERNS = _patterns()
 """All patterns; README's list and the tests are derived from it."""
 
+DEFAULT_OP_LIST_TO_FUSER_METHOD: dict[Types, Fuser] = {row.types: row.fuse for row in PATTERNS}
+"""From the types of neighbours to the function that fuses them."""
+
 
 def get_fuser_method(
-    types: Types,
+    op_list: Types,
     additional_fuser_method_mapping: Mapping[Types, Fuser] | None = None,
     training: bool = False,
 ) -> Fuser:
@@ -107,7 +132,7 @@ def get_fuser_method(
 
     Parameters
     ----------
-    types : tuple of type
+    op_list : tuple of type
     additional_fuser_method_mapping : mapping, optional
         From tuples of types to functions of the modules; looked at first.
     training : bool
@@ -118,21 +143,15 @@ def get_fuser_method(
     UnsupportedLayerError
         If there is no pattern of these types in this mode.
     """
-    extra = (additional_fuser_method_mapping or {}).get(types)
+    extra = (additional_fuser_method_mapping or {}).get(op_list)
     if extra is not None:
         return extra
-    names = ", ".join(cls.__name__ for cls in types)
-    row = next((row for row in PATTERNS if row.types == types), None)
+    names = ", ".join(cls.__name__ for cls in op_list)
+    row = next((row for row in PATTERNS if row.types == op_list), None)
     if row is None:
         known = "; ".join(", ".join(cls.__name__ for cls in row.types) for row in PATTERNS)
         raise UnsupportedLayerError(f"fuse_modules: ({names}) came, expected one of: {known}")
-    fuser = row.training if training else row.inference
-    if fuser is None:
-        raise UnsupportedLayerError(
-            f"fuse_modules: ({names}) came in training mode, expected evaluation mode; call "
-            "model.eval() before"
-        )
-    return fuser
+    return row.fuser(training)
 
 
 def fuse_known_modules(

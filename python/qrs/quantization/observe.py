@@ -20,9 +20,11 @@ from qrs.quantization.swaps import (
     get_default_qconfig_propagation_list,
     get_fixed_output_fake_quant,
 )
+from qrs.tensor import device as Device
 
 __all__ = [
     "add_observer_",
+    "get_unique_devices_",
     "is_activation_post_process",
     "name_observers",
     "observer_hook",
@@ -121,13 +123,28 @@ def prepare(
         )
     custom = get_default_observed_module_mappings()
     custom |= (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
-    return add_observer_(model, allow_list, observer_non_leaf_module_list, custom)
+    return add_observer_(
+        model, allow_list, observer_non_leaf_module_list, custom_module_class_mapping=custom
+    )
+
+
+def get_unique_devices_(module: Module) -> set[Device]:
+    """The devices that hold the parameters and buffers of a module: the CPU, or none.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.quantization.get_unique_devices_(qrs.nn.Linear(2, 2))
+    {device(type='cpu')}
+    """
+    return {value.device for value in (*module.parameters(), *module.buffers())}
 
 
 def add_observer_(
     module: Module,
     qconfig_propagation_list: ModuleTypes | None = None,
     non_leaf_module_list: ModuleTypes | None = None,
+    device: Any = None,
     custom_module_class_mapping: Mapping[type[Module], Any] | None = None,
 ) -> Module:
     """Insert observers into a tree of modules that carries qconfigs, in place.
@@ -138,6 +155,8 @@ def add_observer_(
         The root, after `propagate_qconfig_`.
     qconfig_propagation_list, non_leaf_module_list : collection of type, optional
         See `prepare` (``allow_list``, ``observer_non_leaf_module_list``).
+    device : device or str, optional
+        Where the observers go: the CPU.
     custom_module_class_mapping : mapping, optional
         From float to observed custom types.
 
@@ -145,7 +164,13 @@ def add_observer_(
     -------
     Module
         The root, or what took its place if its type is a custom one.
+
+    Raises
+    ------
+    ValueError
+        For another device.
     """
+    Device("cpu" if device is None else device)
     leaves = (
         get_default_qconfig_propagation_list()
         if qconfig_propagation_list is None

@@ -6,23 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from qrs.nn.module import Module
+from qrs.quantization.qconfig import assert_valid_qconfig
 from qrs.quantization.stubs import QuantWrapper
 
 __all__ = ["QConfigSpec", "add_quant_dequant", "propagate_qconfig_", "remove_qconfig_"]
 
 # Keys are module types or dotted names; the value None leaves a module in float.
 QConfigSpec = Mapping[Any, Any]
-
-
-def _check(qconfig: Any, name: str) -> None:
-    if qconfig is None:
-        return
-    missing = [part for part in ("activation", "weight") if not hasattr(qconfig, part)]
-    if missing:
-        raise TypeError(
-            f"qconfig of {name or 'the model'}: a {type(qconfig).__name__} without "
-            f"{' and '.join(missing)} came, expected a QConfig, such as get_default_qconfig()"
-        )
 
 
 def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) -> None:
@@ -59,7 +49,7 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
         qconfig = entries.get(type(current), qconfig)
         qconfig = entries.get(name, qconfig)
         qconfig = getattr(current, "qconfig", qconfig)
-        _check(qconfig, name)
+        assert_valid_qconfig(qconfig, current, name)
         current.qconfig = qconfig
         for child_name, child in current.named_children():
             pending.append((f"{name}.{child_name}" if name else child_name, child, qconfig))

@@ -37,6 +37,7 @@ from qrs.quantization.observer import (
 __all__ = [
     "QConfig",
     "QConfigDynamic",
+    "assert_valid_qconfig",
     "default_activation_only_qconfig",
     "default_debug_qconfig",
     "default_dynamic_qconfig",
@@ -124,6 +125,39 @@ class QConfigDynamic(QConfig):
 
     activation: Factory = Identity
     weight: Factory = Identity
+
+
+def assert_valid_qconfig(qconfig: Any, mod: Module, name: str = "") -> None:
+    """Raise if something that is no qconfig was set as one.
+
+    Parameters
+    ----------
+    qconfig : object
+        None is valid: it leaves a module in float.
+    mod : Module
+        What it was set on.
+    name : str
+        The dotted name of the module.
+
+    Raises
+    ------
+    TypeError
+        If it lacks ``activation`` or ``weight``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> Q = qrs.quantization
+    >>> Q.assert_valid_qconfig(Q.default_qconfig, qrs.nn.Linear(2, 2))
+    """
+    if qconfig is None:
+        return
+    missing = [part for part in ("activation", "weight") if not hasattr(qconfig, part)]
+    if missing:
+        raise TypeError(
+            f"qconfig of {name or f'the {type(mod).__name__}'}: a {type(qconfig).__name__} without "
+            f"{' and '.join(missing)} came, expected a QConfig, such as get_default_qconfig()"
+        )
 
 
 default_qconfig = QConfig(activation=default_observer, weight=default_weight_observer)

@@ -59,6 +59,10 @@ class Conversion(Variable):
         """Itself."""
         return self
 
+    def dequantize(self) -> Self:
+        """Itself: a float tensor holds its values as they are."""
+        return self
+
     def float(self) -> Tensor:
         """Converted to float32."""
         return self._cast(dtypes.float32)

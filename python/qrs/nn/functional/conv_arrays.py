@@ -9,8 +9,8 @@ With ``y = conv(x, w)`` there are three maps, each linear in both arguments:
 The gradient of each is again one of the three. ``x`` (N, C, *S), ``w`` (O, C/groups, *K),
 ``y`` (N, O, *S').
 
-Inside, images are channels-last, (N, *S, C): a patch is then a few long runs of memory, and each map
-is one matrix product over all images. What comes in channels-last in memory (a transposed view)
+Inside, images are channels-last, (N, *S, C): a patch is then a few long runs of memory, and each
+map is one matrix product over all images. What comes in channels-last in memory (a transposed view)
 goes out so, as in PyTorch; anything else gives a C-contiguous result.
 """
 
@@ -107,6 +107,11 @@ def _grouped_rows(y: Array, groups: int) -> Array:
     return rows.transpose(1, 0, 2)
 
 
+def _of_tap(tap: Any) -> Any:
+    """The index of all weights of one kernel position in a depthwise weight (O, 1, *kernel)."""
+    return (slice(None), 0, *tap)
+
+
 def correlate(x: Array, weight: Array, g: Geometry) -> Array:
     """Return y (N, O, *out) of x (N, C, *size) and weight (O, C/groups, *kernel)."""
     n, o = len(x), len(weight)
@@ -114,7 +119,7 @@ def correlate(x: Array, weight: Array, g: Geometry) -> Array:
     if _is_depthwise(o, x.shape[1], g):
         y = np.zeros((n, *g.out, o), dtype=np.result_type(x, weight))
         for tap, index in _tap_slices(g):
-            y += padded[index] * weight[(slice(None), 0, *tap)]
+            y += padded[index] * weight[_of_tap(tap)]
         return _restored(y, x)
     patches = gather_patches(padded, g.kernel, g.stride, g.dilation, g.out, g.groups)
     return _restored(_images(np.matmul(patches, _matrices(weight, g)), n, g.out), x)
@@ -129,7 +134,7 @@ def spread(y: Array, weight: Array, g: Geometry) -> Array:
         rows = _channels_last(y)
         padded = np.zeros(shape, dtype=np.result_type(y, weight))
         for tap, index in _tap_slices(g):
-            padded[index] += rows * weight[(slice(None), 0, *tap)]
+            padded[index] += rows * weight[_of_tap(tap)]
     elif _has_dense_gradient(g):
         return correlate(y, _flipped(weight, g), _transposed(g))
     else:
@@ -170,7 +175,7 @@ def match(x: Array, y: Array, g: Geometry) -> Array:
         weight = np.empty((o, 1, *g.kernel), dtype=np.result_type(x, y))
         axes = tuple(range(y.ndim - 1))
         for tap, index in _tap_slices(g):
-            weight[(slice(None), 0, *tap)] = (padded[index] * rows).sum(axis=axes)
+            weight[_of_tap(tap)] = (padded[index] * rows).sum(axis=axes)
         return weight
     patches = gather_patches(padded, g.kernel, g.stride, g.dilation, g.out, g.groups)
     total: Array = np.matmul(patches.swapaxes(1, 2), _grouped_rows(y, g.groups))

@@ -64,6 +64,16 @@ class FusedModule(Sequential):
         super().__init__(*modules)
 
 
+class _ConvReLU(FusedModule):
+    def __init__(self, conv: Module, relu: Module) -> None:
+        super().__init__(conv, relu)
+
+
+class _BNReLU(FusedModule):
+    def __init__(self, batch_norm: Module, relu: Module) -> None:
+        super().__init__(batch_norm, relu)
+
+
 class WithFolding(FusedModule):
     """A layer and a batch normalisation, which can be folded into it."""
 
@@ -75,23 +85,33 @@ class WithFolding(FusedModule):
         )
 
 
+class _ConvBn(WithFolding):
+    def __init__(self, conv: Module, bn: Module) -> None:
+        super().__init__(conv, bn)
+
+
+class _ConvBnReLU(WithFolding):
+    def __init__(self, conv: Module, bn: Module, relu: Module) -> None:
+        super().__init__(conv, bn, relu)
+
+
 def _names(types: tuple[type[Module], ...]) -> str:
     return "(" + ", ".join(cls.__name__ for cls in types) + ")"
 
 
-class ConvReLU1d(FusedModule):
+class ConvReLU1d(_ConvReLU):
     """`Conv1d` and `ReLU`."""
 
     types = (Conv1d, ReLU)
 
 
-class ConvReLU2d(FusedModule):
+class ConvReLU2d(_ConvReLU):
     """`Conv2d` and `ReLU`."""
 
     types = (Conv2d, ReLU)
 
 
-class ConvReLU3d(FusedModule):
+class ConvReLU3d(_ConvReLU):
     """`Conv3d` and `ReLU`."""
 
     types = (Conv3d, ReLU)
@@ -102,56 +122,62 @@ class LinearReLU(FusedModule):
 
     types = (Linear, ReLU)
 
+    def __init__(self, linear: Module, relu: Module) -> None:
+        super().__init__(linear, relu)
+
 
 class LinearBn1d(WithFolding):
     """`Linear` and `BatchNorm1d`, for training."""
 
     types = (Linear, BatchNorm1d)
 
+    def __init__(self, linear: Module, bn: Module) -> None:
+        super().__init__(linear, bn)
 
-class ConvBn1d(WithFolding):
+
+class ConvBn1d(_ConvBn):
     """`Conv1d` and `BatchNorm1d`, for training."""
 
     types = (Conv1d, BatchNorm1d)
 
 
-class ConvBn2d(WithFolding):
+class ConvBn2d(_ConvBn):
     """`Conv2d` and `BatchNorm2d`, for training."""
 
     types = (Conv2d, BatchNorm2d)
 
 
-class ConvBn3d(WithFolding):
+class ConvBn3d(_ConvBn):
     """`Conv3d` and `BatchNorm3d`, for training."""
 
     types = (Conv3d, BatchNorm3d)
 
 
-class ConvBnReLU1d(WithFolding):
+class ConvBnReLU1d(_ConvBnReLU):
     """`Conv1d`, `BatchNorm1d` and `ReLU`, for training."""
 
     types = (Conv1d, BatchNorm1d, ReLU)
 
 
-class ConvBnReLU2d(WithFolding):
+class ConvBnReLU2d(_ConvBnReLU):
     """`Conv2d`, `BatchNorm2d` and `ReLU`, for training."""
 
     types = (Conv2d, BatchNorm2d, ReLU)
 
 
-class ConvBnReLU3d(WithFolding):
+class ConvBnReLU3d(_ConvBnReLU):
     """`Conv3d`, `BatchNorm3d` and `ReLU`, for training."""
 
     types = (Conv3d, BatchNorm3d, ReLU)
 
 
-class BNReLU2d(FusedModule):
+class BNReLU2d(_BNReLU):
     """`BatchNorm2d` and `ReLU`."""
 
     types = (BatchNorm2d, ReLU)
 
 
-class BNReLU3d(FusedModule):
+class BNReLU3d(_BNReLU):
     """`BatchNorm3d` and `ReLU`."""
 
     types = (BatchNorm3d, ReLU)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from qrs.dtypes import dtype as Dtype
+from qrs.dtypes import qint8
 from qrs.nn.quantized.batchnorm import BatchNorm2d, BatchNorm3d
 from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
 from qrs.nn.quantized.linear import Linear
@@ -28,9 +30,22 @@ class ConvReLU3d(Conv3d):
 
 
 class LinearReLU(Linear):
-    """`nn.quantized.Linear` and ReLU."""
+    """`nn.quantized.Linear` and ReLU.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+    bias : bool
+    dtype : dtype
+        See `nn.quantized.Linear`.
+    """
 
     relu = True
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, dtype: Dtype = qint8
+    ) -> None:
+        super().__init__(in_features, out_features, bias, dtype)
 
 
 class BNReLU2d(BatchNorm2d):
