@@ -1,4 +1,4 @@
-"""The examples of PyTorch's quantization page run with one line changed: `import qrs as torch`."""
+"""All code of PyTorch's quantization page runs, with one line changed: `import qrs as torch`."""
 
 from types import SimpleNamespace
 
@@ -81,8 +81,23 @@ model_int8 = torch.quantization.convert(model_fp32_prepared)
 res = model_int8(input_fp32)
 """
 
-# The model of the two common errors at the end of the page, conv2 left in float.
-ERRORS = """
+# The two common errors at the end of the page. What comes before the class is ours.
+FLOAT_INTO_QUANTIZED = """
+import qrs as torch
+class M(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.quant = torch.quantization.QuantStub()
+        self.conv = torch.nn.Conv2d(1, 1, 1)
+    def forward(self, x):
+        # during the convert step, this will be replaced with a
+        # `quantize_per_tensor` call
+        x = self.quant(x)
+        x = self.conv(x)
+        return x
+"""
+
+QUANTIZED_INTO_FLOAT = """
 import qrs as torch
 class M(torch.nn.Module):
     def __init__(self):
@@ -93,20 +108,34 @@ class M(torch.nn.Module):
         self.conv2 = torch.nn.Conv2d(1, 1, 1)
         self.dequant = torch.quantization.DeQuantStub()
     def forward(self, x):
-        if WITH_STUB:
-            x = self.quant(x)
+        # during the convert step, this will be replaced with a
+        # `quantize_per_tensor` call
+        x = self.quant(x)
         x = self.conv1(x)
+        # during the convert step, this will be replaced with a
+        # `dequantize` call
+        x = self.dequant(x)
         x = self.conv2(x)
         return x
-m = M().eval()
-m.qconfig = torch.quantization.default_qconfig
+m = M()
+m.qconfig = some_qconfig
 # turn off quantization for conv2
 m.conv2.qconfig = None
-prepared = torch.quantization.prepare(m)
-x = torch.randn(4, 1, 4, 4)
-prepared.conv1(prepared.quant(x))
-converted = torch.quantization.convert(prepared)
-converted(x)
+"""
+
+# Single lines in the text of the page.
+BACKEND = """
+import qrs as torch
+qconfig = torch.quantization.get_default_qconfig('qnnpack')
+torch.backends.quantized.engine = 'qnnpack'
+"""
+BACKEND_QAT = """
+import qrs as torch
+qconfig = torch.quantization.get_default_qat_qconfig('qnnpack')
+"""
+SELECTIVE = """
+model.conv1.qconfig = None
+model.linear1.qconfig = custom_qconfig
 """
 
 # The page leaves `training_loop` and, here, `input_fp32` to the reader.
@@ -210,11 +239,103 @@ def test_static_quantization() -> None:
     assert difference < 0.05
 
 
-def test_a_float_tensor_in_a_quantized_layer_is_explained() -> None:
-    with pytest.raises(DtypeError, match=r"at conv1 \(Conv2d\): .*insert a QuantStub before"):
-        run(ERRORS, WITH_STUB=False)
+def quantized(model: qrs.nn.Module, x: qrs.Tensor) -> qrs.nn.Module:
+    prepared = qrs.quantization.prepare(model.eval())
+    with qrs.no_grad():
+        prepared(x)
+    return qrs.quantization.convert(prepared)
 
 
-def test_a_quantized_tensor_in_a_float_layer_is_explained() -> None:
-    with pytest.raises(DtypeError, match=r"at conv2 \(Conv2d\): .*insert a DeQuantStub before"):
-        run(ERRORS, WITH_STUB=True)
+def test_a_float_tensor_into_a_quantized_kernel() -> None:
+    x = qrs.randn(4, 1, 4, 4)
+    model = run(FLOAT_INTO_QUANTIZED).M()
+    model.qconfig = qrs.quantization.default_qconfig
+    converted = quantized(model, x)
+    y = converted(x)
+    assert y.dtype is qrs.quint8
+    assert (y.dequantize() - model(x)).abs().max().item() < 0.05
+    # The mistake that the page describes: no stub is called.
+    with pytest.raises(
+        DtypeError, match=r"^at conv \(Conv2d\): .*a float tensor .*insert a QuantStub before"
+    ):
+        without(FLOAT_INTO_QUANTIZED, "quant", converted)(x)
+
+
+def test_a_quantized_tensor_into_a_float_kernel() -> None:
+    x = qrs.randn(4, 1, 4, 4)
+    model = run(QUANTIZED_INTO_FLOAT, some_qconfig=qrs.quantization.default_qconfig).m
+    converted = quantized(model, x)
+    assert type(converted.conv2) is qrs.nn.Conv2d
+    assert (converted(x) - model(x)).abs().max().item() < 0.05
+    with pytest.raises(
+        DtypeError,
+        match=r"^at conv2 \(Conv2d\): .*a quantized tensor, .*insert a DeQuantStub before",
+    ):
+        without(QUANTIZED_INTO_FLOAT, "dequant", converted)(x)
+
+
+def without(text: str, stub: str, model: qrs.nn.Module) -> qrs.nn.Module:
+    """The same modules in the page's class with the call of a stub left out."""
+    line = f"x = self.{stub}(x)"
+    assert line in text
+    names = run(text.replace(line, "pass"), some_qconfig=None)
+    forgetful = names.M()
+    for name, child in model.named_children():
+        forgetful._modules[name] = child
+    return forgetful
+
+
+def test_the_backend_is_chosen_as_the_page_says() -> None:
+    before = qrs.backends.quantized.engine
+    try:
+        names = run(BACKEND)
+        model = run(FLOAT_INTO_QUANTIZED).M()
+        model.qconfig = names.qconfig
+        converted = quantized(model, qrs.randn(4, 1, 4, 4))
+    finally:
+        qrs.backends.quantized.engine = before
+    assert converted.conv.engine == "qnnpack"
+    assert not converted.conv.weight().qscheme().is_per_channel
+    assert converted(qrs.randn(2, 1, 3, 3)).dtype is qrs.quint8
+    assert type(run(BACKEND_QAT).qconfig.activation()) is qrs.quantization.FakeQuantize
+
+
+def test_parts_of_a_model_are_configured_as_the_page_says() -> None:
+    class Net(qrs.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quant = qrs.quantization.QuantStub()
+            self.dequant = qrs.quantization.DeQuantStub()
+            self.conv1 = qrs.nn.Conv2d(1, 2, 1)
+            self.linear1 = qrs.nn.Linear(2, 2)
+
+        def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+            return self.dequant(self.linear1(self.quant(self.conv1(x).mean((2, 3)))))
+
+    model = Net()
+    model.qconfig = qrs.quantization.default_qconfig
+    run(SELECTIVE, model=model, custom_qconfig=qrs.quantization.default_per_channel_qconfig)
+    converted = quantized(model, qrs.randn(4, 1, 4, 4))
+    assert type(converted.conv1) is qrs.nn.Conv2d
+    assert converted.linear1.weight().qscheme().is_per_channel
+
+
+def test_add_and_cat_are_modules() -> None:
+    class Net(qrs.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quant = qrs.quantization.QuantStub()
+            self.dequant = qrs.quantization.DeQuantStub()
+            self.add = qrs.nn.quantized.FloatFunctional()
+            self.cat = qrs.nn.quantized.FloatFunctional()
+
+        def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+            x = self.quant(x)
+            return self.dequant(self.cat.cat([x, self.add.add(x, x)], dim=1))
+
+    model = Net()
+    model.qconfig = qrs.quantization.default_qconfig
+    x = qrs.randn(4, 3)
+    converted = quantized(model, x)
+    assert type(converted.add) is qrs.nn.quantized.QFunctional
+    assert (converted(x) - model(x)).abs().max().item() < 0.1
