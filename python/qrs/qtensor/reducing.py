@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
+from qrs import _kernels
 from qrs.dtypes import dtype, qint8, qint32, quint4x2, quint8
 from qrs.qtensor.core import QuantizedBase, quantized
 from qrs.qtensor.qparams import PerChannel, PerTensor
+from qrs.qtensor.tables import BYTES, by_table
 from qrs.tensor import Tensor
+from qrs.tensor.core import normalized
 
 __all__ = ["QuantizedIndices", "ReduceMethods"]
 
@@ -86,6 +90,8 @@ class ReduceMethods(QuantizedBase):
         """
         ints = self._uniform("mean")
         zero_point = self.q_zero_point()
+        if self._dtype in BYTES and ints.numel():
+            return self._mean_of_bytes(dim, keepdim, zero_point)
         total = (ints.long() - zero_point).sum(dim, keepdim)._array
         if total.size and not ints.numel():
             self._refuse("mean", f"shape {tuple(self.shape)} has no elements to average")
@@ -93,6 +99,18 @@ class ReduceMethods(QuantizedBase):
         rounded = np.rint(total / max(count, 1)).astype(np.int64) + zero_point
         # A mean lies between the integers it is the mean of, so it is in their range.
         return self._like(rounded.astype(self._dtype.numpy))
+
+    def _mean_of_bytes(self, dim: Any, keepdim: bool, zero_point: int) -> Self:
+        ints = self._ints
+        axes = normalized("mean", dim, ints.ndim)
+        if axes is None:
+            axes = tuple(range(ints.ndim))
+        elif isinstance(axes, int):
+            axes = (axes,)
+        mean = _kernels.mean(ints, axes, zero_point)
+        if keepdim:
+            mean = np.expand_dims(mean, axes)
+        return self._wrap(mean, self._qparams, self._dtype)
 
     def relu(self) -> Self:
         """`max(q, zero_point)`: negative values become 0.
@@ -105,6 +123,8 @@ class ReduceMethods(QuantizedBase):
         tensor([10, 14], dtype=qrs.uint8)
         """
         ints, qparams = self._values(), self._qparams
+        if self._dtype in BYTES and isinstance(qparams, PerTensor):
+            return self._wrap(_kernels.clamp(ints, qparams.zero_point, 255), qparams, self._dtype)
         zero: Any = qparams.zero_point if isinstance(qparams, PerTensor) else qparams.zero_points
         if isinstance(qparams, PerChannel):
             if qparams.scheme.has_float_qparams:
@@ -120,6 +140,10 @@ class ReduceMethods(QuantizedBase):
             raise ValueError("clamp: neither min nor max came, expected at least one of them")
         # As in PyTorch the upper bound wins where the bounds cross.
         low, high = bounds
+        if self._dtype in BYTES:
+            # Bounds beyond the type are those of the type.
+            least, most = -128 if low is None else int(low), 255 if high is None else int(high)
+            return self._wrap(_kernels.clamp(ints, least, most), self._qparams, self._dtype)
         result = ints if low is None else np.maximum(ints, low)
         return self._like(result if high is None else np.minimum(result, high))
 
@@ -135,17 +159,23 @@ class ReduceMethods(QuantizedBase):
 
     def sigmoid(self) -> Self:
         """`1 / (1 + exp(-x))` with scale 1/256 and the smallest zero point."""
-        return self._mapped("sigmoid", self.dequantize().sigmoid(), _UNIT)
+        return self._mapped("sigmoid", Tensor.sigmoid, _UNIT)
 
     def tanh(self) -> Self:
         """The hyperbolic tangent with scale 2/256 and the middle zero point."""
-        return self._mapped("tanh", self.dequantize().tanh(), _SIGNED_UNIT)
+        return self._mapped("tanh", Tensor.tanh, _SIGNED_UNIT)
 
-    def _mapped(self, op: str, values: Tensor, outputs: dict[dtype, PerTensor]) -> Self:
+    def _mapped(
+        self, op: str, function: Callable[..., Tensor], outputs: dict[dtype, PerTensor]
+    ) -> Self:
         if self._dtype is quint4x2:
             self._refuse(op, "a tensor of qrs.quint4x2 came")
         qparams = outputs[self._dtype]
-        return self._make(quantized(values._array, qparams, self._dtype), qparams, self._dtype)
+        if isinstance(self._qparams, PerTensor):
+            result: Self = by_table(self, function, qparams)
+            return result
+        values = function(self.dequantize())._array
+        return self._make(quantized(values, qparams, self._dtype), qparams, self._dtype)
 
     def _chosen(self, op: str, dim: int | None, keepdim: bool) -> Any:
         ints = self._uniform(op)

@@ -9,7 +9,7 @@ use crate::array::{Input, Output};
 use crate::backend::chosen;
 use crate::bytes::{ByteInput, Stored, either};
 use crate::call::call;
-use crate::error::{ShapeError, raise};
+use crate::error::ShapeError;
 
 /// Depth, height, width.
 type Sizes = [usize; 3];
@@ -106,7 +106,7 @@ fn pooled<'py, T: Stored>(
             "{op}: input has {rank} dimensions, expected 5: batch, depth, height, width, channels"
         )));
     };
-    let each = |d, size| axis(d, size).map_err(|error| raise(&error));
+    let each = |d, size| axis(d, size).map_err(|error| ShapeError::new_err(error.to_string()));
     let axes = [each(0, d)?, each(1, h)?, each(2, w)?];
     let pool = Pool { op, batch, axes: &axes, channels };
     let [od, oh, ow] = pool.output();

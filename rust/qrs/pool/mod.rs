@@ -7,8 +7,8 @@
 //! q = clamp(rne((sum of q - z) * (1 / count) + z))      Rounding::AfterFma
 //! ```
 //!
-//! PyTorch 1.8.1 rounds tensors whose channels are last in memory the first way, and other ones of two
-//! dimensions the second; they differ where a mean lies between two integers and `z` is odd.
+//! PyTorch 1.8.1 rounds tensors whose channels are last in memory the first way, and most other ones
+//! the second; they differ where a mean lies between two integers and `z` is odd.
 //! [`mean`] of whole axes rounds the exact quotient, the first way.
 
 mod window;

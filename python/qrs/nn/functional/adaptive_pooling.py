@@ -13,7 +13,6 @@ from qrs.errors import ShapeError
 from qrs.nn.functional import pool_arrays
 from qrs.nn.functional.dispatch import also_quantized
 from qrs.nn.functional.pooling import with_batch
-from qrs.tensor import Tensor
 
 __all__ = [
     "adaptive_avg_pool1d",
@@ -22,6 +21,7 @@ __all__ = [
     "adaptive_max_pool1d",
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
+    "adaptive_size",
 ]
 
 
@@ -74,32 +74,41 @@ ADAPTIVE_MAX_POOL = define_fused(
 )
 
 
-def _adaptive_size(where: str, x: Tensor, output_size: Any) -> tuple[int, ...]:
-    """Return the output size, None meaning the input's own."""
-    rank = x.dim() - 2
+def adaptive_size(
+    where: str, shape: Sequence[int], own: Sequence[int], output_size: Any
+) -> tuple[int, ...]:
+    """Return the output size, None meaning the spatial size ``own`` of an input of ``shape``.
+
+    Raises
+    ------
+    ShapeError
+        If it has another number of axes, or an axis of the input is empty.
+    """
+    rank = len(own)
     sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * rank
     if len(sizes) == 1:
         sizes = tuple(sizes) * rank
-    if len(sizes) != rank or 0 in x.shape[2:]:
+    if len(sizes) != rank or 0 in own:
         raise ShapeError(
-            f"{where}: output_size {output_size} came for an input of shape {tuple(x.shape)}, "
+            f"{where}: output_size {output_size} came for an input of shape {tuple(shape)}, "
             f"expected {rank} numbers and no empty axis"
         )
-    own = tuple(x.shape[2:])
     return tuple(n if s is None else int(s) for n, s in zip(own, sizes, strict=True))
 
 
 def _adaptive_avg(rank: int, input: Any, output_size: Any) -> Any:
     where = f"adaptive_avg_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    y = apply(ADAPTIVE_AVG_POOL, x, out=_adaptive_size(where, x, output_size))
+    y = apply(ADAPTIVE_AVG_POOL, x, out=adaptive_size(where, x.shape, x.shape[2:], output_size))
     return y if batched else y.squeeze(0)
 
 
 def _adaptive_max(rank: int, input: Any, output_size: Any, return_indices: bool) -> Any:
     where = f"adaptive_max_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    y, places = apply(ADAPTIVE_MAX_POOL, x, out=_adaptive_size(where, x, output_size))
+    y, places = apply(
+        ADAPTIVE_MAX_POOL, x, out=adaptive_size(where, x.shape, x.shape[2:], output_size)
+    )
     if not batched:
         y, places = y.squeeze(0), places.squeeze(0)
     return (y, places) if return_indices else y
@@ -157,6 +166,7 @@ def adaptive_avg_pool3d(input: Any, output_size: Any) -> Any:
     return _adaptive_avg(3, input, output_size)
 
 
+@also_quantized
 def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Take the largest value of windows that fit an output size; see `adaptive_max_pool2d`.
 
@@ -169,6 +179,7 @@ def adaptive_max_pool1d(input: Any, output_size: Any, return_indices: bool = Fal
     return _adaptive_max(1, input, output_size, return_indices)
 
 
+@also_quantized
 def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Take the largest value of windows chosen so that the output has a given size.
 
@@ -196,6 +207,7 @@ def adaptive_max_pool2d(input: Any, output_size: Any, return_indices: bool = Fal
     return _adaptive_max(2, input, output_size, return_indices)
 
 
+@also_quantized
 def adaptive_max_pool3d(input: Any, output_size: Any, return_indices: bool = False) -> Any:
     """Take the largest value of windows that fit an output size; see `adaptive_max_pool2d`.
 

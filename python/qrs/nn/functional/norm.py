@@ -26,7 +26,15 @@ from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.channel_norm import BATCH_NORM
 from qrs.tensor import Tensor, apply
 
-__all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "normalize"]
+__all__ = [
+    "batch_norm",
+    "check_channels",
+    "check_normalized",
+    "group_norm",
+    "instance_norm",
+    "layer_norm",
+    "normalize",
+]
 
 
 def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
@@ -118,15 +126,23 @@ def _per_channel(tensor: Tensor | None, rank: int) -> Tensor | None:
     return None if tensor is None else tensor.reshape(-1, *(1,) * (rank - 2))
 
 
-def _check_channels(where: str, input: Tensor, channels: int | None) -> None:
-    if input.dim() < 2:
+def check_channels(where: str, shape: Sequence[int], channels: int | None) -> None:
+    """Raise `ShapeError` if the second of two axes or more has not ``channels`` entries."""
+    if len(shape) < 2:
+        raise ShapeError(f"{where}: input of shape {tuple(shape)} came, expected at least (N, C)")
+    if channels is not None and shape[1] != channels:
         raise ShapeError(
-            f"{where}: input of shape {tuple(input.shape)} came, expected at least (N, C)"
-        )
-    if channels is not None and input.shape[1] != channels:
-        raise ShapeError(
-            f"{where}: input of shape {tuple(input.shape)} came, expected {channels} channels in "
+            f"{where}: input of shape {tuple(shape)} came, expected {channels} channels in "
             "its second axis"
+        )
+
+
+def check_normalized(where: str, shape: Sequence[int], normalized_shape: tuple[int, ...]) -> None:
+    """Raise `ShapeError` if the last axes are not ``normalized_shape``."""
+    if not normalized_shape or tuple(shape[-len(normalized_shape) :]) != normalized_shape:
+        raise ShapeError(
+            f"{where}: input of shape {tuple(shape)} came, expected its last axes to be "
+            f"{normalized_shape}"
         )
 
 
@@ -169,7 +185,7 @@ def batch_norm(
             [ 1.0000]])
     """
     check_floats("batch_norm", input=input, weight=weight, bias=bias)
-    _check_channels("batch_norm", input, None if running_mean is None else len(running_mean))
+    check_channels("batch_norm", input.shape, None if running_mean is None else len(running_mean))
     if not training:
         if running_mean is None or running_var is None:
             raise ShapeError(
@@ -248,7 +264,7 @@ def instance_norm(
     tensor([[[-1.0000,  1.0000]]])
     """
     check_floats("instance_norm", input=input, weight=weight, bias=bias)
-    _check_channels("instance_norm", input, None if weight is None else len(weight))
+    check_channels("instance_norm", input.shape, None if weight is None else len(weight))
     weight, bias = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
     if not use_input_stats:
         if running_mean is None or running_var is None:
@@ -305,11 +321,7 @@ def layer_norm(
     """
     check_floats("layer_norm", input=input, weight=weight, bias=bias)
     shape = tuple(normalized_shape)
-    if not shape or tuple(input.shape[-len(shape) :]) != shape:
-        raise ShapeError(
-            f"layer_norm: input of shape {tuple(input.shape)} came, expected its last axes to be "
-            f"{shape}"
-        )
+    check_normalized("layer_norm", input.shape, shape)
     axes = tuple(range(-len(shape), 0))
     return apply(NORMALIZE, input, weight, bias, axes=axes, eps=eps)
 
@@ -345,7 +357,7 @@ def group_norm(
     tensor([[-1.0000,  1.0000]])
     """
     check_floats("group_norm", input=input, weight=weight, bias=bias)
-    _check_channels("group_norm", input, None if weight is None else len(weight))
+    check_channels("group_norm", input.shape, None if weight is None else len(weight))
     n, channels = input.shape[:2]
     if channels % num_groups:
         raise ShapeError(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from qrs.autograd import Sample, define, vjp
 from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
+from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor, apply
 
-__all__ = ["pad"]
+__all__ = ["pad", "padding_pairs", "padding_sources"]
 
 
 def _cut(x: Array, pairs: tuple[tuple[int, int], ...]) -> Array:
@@ -42,9 +44,14 @@ PAD = define(
 )
 
 
-def _sources(mode: str, size: int, before: int, after: int) -> Array:
-    """Return, for every position of the padded axis, the position that it copies."""
+def padding_sources(mode: str, size: int, before: int, after: int) -> Array:
+    """Return, for every position of the padded axis, the position that it copies.
+
+    With "constant" it is -1 where there is none.
+    """
     at = np.arange(-before, size + after)
+    if mode == "constant":
+        return np.where(at < size, np.maximum(at, -1), -1)
     if mode == "replicate":
         return np.clip(at, 0, size - 1)
     if mode == "circular":
@@ -54,14 +61,54 @@ def _sources(mode: str, size: int, before: int, after: int) -> Array:
     return out
 
 
-def pad(
-    input: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
-) -> Tensor:
+def padding_pairs(
+    shape: Sequence[int], pad: Sequence[int], mode: str, value: float | None
+) -> tuple[tuple[int, int], ...]:
+    """Return how much to add before and after each axis of an input of ``shape``.
+
+    Raises
+    ------
+    ShapeError, ValueError
+        If the arguments do not fit it, or each other.
+    """
+    numbers = [int(n) for n in pad]
+    if mode not in ("constant", "reflect", "replicate", "circular"):
+        raise ValueError(
+            f"pad: mode {mode!r} came, expected 'constant', 'reflect', 'replicate' or 'circular'"
+        )
+    if len(numbers) % 2 or len(numbers) > 2 * len(shape):
+        raise ShapeError(
+            f"pad: {numbers} came for a tensor of shape {tuple(shape)}, expected two "
+            "numbers per axis, the last axis first"
+        )
+    given = list(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
+    pairs = ((0, 0),) * (len(shape) - len(given)) + tuple(given)
+    sizes = [n + before + after for n, (before, after) in zip(shape, pairs, strict=True)]
+    if min(sizes, default=0) < 0:
+        raise ShapeError(
+            f"pad: {numbers} came for a tensor of shape {tuple(shape)}, nothing would be left"
+        )
+    if mode == "constant":
+        return pairs
+    if value:
+        raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
+    for axis, (size, (before, after)) in enumerate(zip(shape, pairs, strict=True)):
+        limit = {"reflect": size - 1, "circular": size}.get(mode, before + after)
+        if max(before, after) > limit or (size == 0 and before + after):
+            raise ShapeError(
+                f"pad: {(before, after)} came for axis {axis} of size {size}, expected at most "
+                f"{max(limit, 0)} with mode {mode!r}"
+            )
+    return pairs
+
+
+@also_quantized
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Any:
     """Pad the last axes.
 
     Parameters
     ----------
-    input : Tensor
+    input : Tensor or QTensor
     pad : sequence of int
         Two numbers (before, after) for each axis, the last axis first; negative numbers cut.
     mode : {"constant", "reflect", "replicate", "circular"}
@@ -84,38 +131,12 @@ def pad(
     >>> F.pad(qrs.tensor([[1.0, 2.0, 3.0]]), (2, 1), mode="reflect")
     tensor([[3., 2., 1., 2., 3., 2.]])
     """
-    numbers = [int(n) for n in pad]
-    if mode not in ("constant", "reflect", "replicate", "circular"):
-        raise ValueError(
-            f"pad: mode {mode!r} came, expected 'constant', 'reflect', 'replicate' or 'circular'"
-        )
-    if len(numbers) % 2 or len(numbers) > 2 * input.dim():
-        raise ShapeError(
-            f"pad: {numbers} came for a tensor of shape {tuple(input.shape)}, expected two "
-            "numbers per axis, the last axis first"
-        )
-    given = list(zip(numbers[::2], numbers[1::2], strict=True))[::-1]
-    pairs = ((0, 0),) * (input.dim() - len(given)) + tuple(given)
-    sizes = [n + before + after for n, (before, after) in zip(input.shape, pairs, strict=True)]
-    if min(sizes, default=0) < 0:
-        raise ShapeError(
-            f"pad: {numbers} came for a tensor of shape {tuple(input.shape)}, nothing would be left"
-        )
+    pairs = padding_pairs(input.shape, pad, mode, value)
     if mode == "constant":
-        fill = 0.0 if value is None else value
-        return apply(PAD, input, pairs=pairs, value=fill)
-    if value:
-        raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
+        return apply(PAD, input, pairs=pairs, value=0.0 if value is None else value)
     out = input
     for axis, (before, after) in enumerate(pairs):
-        size = input.shape[axis]
-        limit = {"reflect": size - 1, "circular": size}.get(mode, before + after)
-        if max(before, after) > limit or (size == 0 and before + after):
-            raise ShapeError(
-                f"pad: {(before, after)} came for axis {axis} of size {size}, expected at most "
-                f"{max(limit, 0)} with mode {mode!r}"
-            )
         if before or after:
-            places = _sources(mode, size, before, after).astype(np.int64)
+            places = padding_sources(mode, input.shape[axis], before, after).astype(np.int64)
             out = out.index_select(axis, Tensor._wrap(places))
     return out

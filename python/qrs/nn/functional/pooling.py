@@ -13,16 +13,18 @@ from qrs.nn.functional import pool_arrays
 from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.dispatch import also_quantized
 from qrs.nn.functional.pool_arrays import Window
-from qrs.nn.functional.windows import output_size, to_tuple
+from qrs.nn.functional.windows import check_numbers, output_size, to_tuple
 from qrs.tensor import Tensor, apply
 
 __all__ = [
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
+    "check_divisor",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "window_numbers",
     "with_batch",
 ]
 
@@ -97,19 +99,36 @@ def with_batch(where: str, rank: int, input: Any) -> tuple[Tensor, bool]:
     return input if batched else input.unsqueeze(0), batched
 
 
-def _numbers(
+def window_numbers(
     where: str, rank: int, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints
-) -> Any:
+) -> list[tuple[int, ...]]:
+    """Kernel, stride, padding and dilation, each with an entry for every axis.
+
+    Raises
+    ------
+    ShapeError
+        If one has another number of entries, or numbers that cannot be.
+    """
     kernels = to_tuple(kernel, rank, where, "kernel_size")
     # An empty stride is how PyTorch's own call spells "as the kernel".
     own = stride is not None and stride != []
     strides = to_tuple(stride, rank, where, "stride") if own else kernels  # type: ignore[arg-type]
-    return [
-        kernels,
-        strides,
-        to_tuple(padding, rank, where, "padding"),
-        to_tuple(dilation, rank, where, "dilation"),
-    ]
+    paddings = to_tuple(padding, rank, where, "padding")
+    dilations = to_tuple(dilation, rank, where, "dilation")
+    check_numbers(where, kernels, strides, paddings, dilations)
+    return [kernels, strides, paddings, dilations]
+
+
+def check_divisor(where: str, divisor: int | None) -> None:
+    """Raise for a divisor that cannot be.
+
+    Raises
+    ------
+    ValueError
+        If it is 0.
+    """
+    if divisor == 0:
+        raise ValueError(f"{where}: divisor_override 0 came, expected another number")
 
 
 def _max_pool(
@@ -124,7 +143,7 @@ def _max_pool(
 ) -> Any:
     where = f"max_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    kernel, step, pad, gap = _numbers(where, rank, kernel_size, stride, padding, dilation)
+    kernel, step, pad, gap = window_numbers(where, rank, kernel_size, stride, padding, dilation)
     w = _window(x.shape[2:], kernel, step, pad, gap, ceil_mode, where)
     y = apply(MAX_POOL, x, window=w)
     out = y if batched else y.squeeze(0)
@@ -146,9 +165,8 @@ def _avg_pool(
 ) -> Any:
     where = f"avg_pool{rank}d"
     x, batched = with_batch(where, rank, input)
-    kernel, step, pad, gap = _numbers(where, rank, kernel_size, stride, padding, 1)
-    if divisor_override == 0:
-        raise ValueError(f"{where}: divisor_override 0 came, expected another number")
+    kernel, step, pad, gap = window_numbers(where, rank, kernel_size, stride, padding, 1)
+    check_divisor(where, divisor_override)
     w = _window(x.shape[2:], kernel, step, pad, gap, ceil_mode, where)
     y = apply(AVG_POOL, x, window=w, include=count_include_pad, divisor=divisor_override)
     return y if batched else y.squeeze(0)

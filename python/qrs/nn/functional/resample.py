@@ -25,7 +25,7 @@ from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor
 
-__all__ = ["interpolate"]
+__all__ = ["interpolate", "target_size"]
 
 
 _RANKS = {
@@ -89,11 +89,35 @@ def _resize_axis(
     return functools.reduce(operator.add, parts)
 
 
-def _target(
-    x: Tensor, size: Any, scale_factor: Any, recompute: bool | None
+def target_size(
+    shape: Sequence[int],
+    size: Any,
+    scale_factor: Any,
+    mode: str,
+    align_corners: bool | None,
+    recompute: bool | None,
 ) -> tuple[list[int], list[float | None]]:
-    """Return output sizes and the scale to compute positions with (None: the ratio of sizes)."""
-    rank = x.dim() - 2
+    """Return output sizes and the scale to compute positions with (None: the ratio of sizes).
+
+    Raises
+    ------
+    ShapeError, ValueError
+        If the arguments do not fit an input of ``shape``, or each other.
+    """
+    if mode not in _RANKS:
+        raise ValueError(f"interpolate: mode {mode!r} came, expected one of {', '.join(_RANKS)}")
+    rank = len(shape) - 2
+    if rank not in _RANKS[mode] or 0 in shape[2:]:
+        wanted = " or ".join(str(r + 2) for r in _RANKS[mode])
+        raise ShapeError(
+            f"interpolate: input of shape {tuple(shape)} came with mode {mode!r}, expected "
+            f"{wanted} dimensions, none empty"
+        )
+    if mode in ("nearest", "area") and align_corners is not None:
+        raise ValueError(
+            f"interpolate: align_corners came with mode {mode!r}, expected it with a linear or "
+            "cubic one"
+        )
     if (size is None) == (scale_factor is None):
         raise ValueError("interpolate: expected exactly one of size and scale_factor")
 
@@ -101,7 +125,7 @@ def _target(
         values = list(value) if isinstance(value, Sequence) else [value] * rank
         if len(values) != rank or min(values) <= 0:
             raise ShapeError(
-                f"interpolate: {name} {value} came for an input of shape {tuple(x.shape)}, "
+                f"interpolate: {name} {value} came for an input of shape {tuple(shape)}, "
                 f"expected one positive number or {rank}"
             )
         return values
@@ -109,7 +133,7 @@ def _target(
     if size is not None:
         return [int(n) for n in each(size, "size")], [None] * rank
     scales = [float(s) for s in each(scale_factor, "scale_factor")]
-    sizes = [math.floor(n * s) for n, s in zip(x.shape[2:], scales, strict=True)]
+    sizes = [math.floor(n * s) for n, s in zip(shape[2:], scales, strict=True)]
     return sizes, [None] * rank if recompute else list(scales)
 
 
@@ -154,24 +178,12 @@ def interpolate(
     >>> interpolate(qrs.tensor([[[1.0, 3.0]]]), size=3, mode="linear", align_corners=True)
     tensor([[[1., 2., 3.]]])
     """
-    if mode not in _RANKS:
-        raise ValueError(f"interpolate: mode {mode!r} came, expected one of {', '.join(_RANKS)}")
     check_floats("interpolate", input=input)
-    rank = input.dim() - 2
-    if rank not in _RANKS[mode] or 0 in input.shape[2:]:
-        wanted = " or ".join(str(r + 2) for r in _RANKS[mode])
-        raise ShapeError(
-            f"interpolate: input of shape {tuple(input.shape)} came with mode {mode!r}, expected "
-            f"{wanted} dimensions, none empty"
-        )
-    if mode in ("nearest", "area") and align_corners is not None:
-        raise ValueError(
-            f"interpolate: align_corners came with mode {mode!r}, expected it with a linear or "
-            "cubic one"
-        )
-    sizes, scales = _target(input, size, scale_factor, recompute_scale_factor)
+    sizes, scales = target_size(
+        input.shape, size, scale_factor, mode, align_corners, recompute_scale_factor
+    )
     if mode == "area":
-        return _AREA[rank](input, sizes)
+        return _AREA[input.dim() - 2](input, sizes)
     kind = {"nearest": "nearest", "bicubic": "cubic"}.get(mode, "linear")
     out = input
     for axis, (n, scale) in enumerate(zip(sizes, scales, strict=True), 2):

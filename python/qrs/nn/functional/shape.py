@@ -2,22 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from qrs.errors import ShapeError
+from qrs.nn.functional.dispatch import also_quantized
 from qrs.tensor import Tensor
 
-__all__ = ["channel_shuffle", "cosine_similarity", "pixel_shuffle", "pixel_unshuffle"]
+__all__ = [
+    "channel_shuffle",
+    "check_channel_shuffle",
+    "check_pixel_shuffle",
+    "check_pixel_unshuffle",
+    "cosine_similarity",
+    "pixel_shuffle",
+    "pixel_unshuffle",
+]
 
 
-def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
+def check_pixel_shuffle(shape: Sequence[int], factor: int) -> None:
+    """Raise `ShapeError` if the channels do not divide into blocks."""
+    if len(shape) < 3 or factor < 1 or shape[-3] % (factor * factor):
+        raise ShapeError(
+            f"pixel_shuffle: input of shape {tuple(shape)} came, expected (*, C, H, W) with "
+            f"C a multiple of {factor * factor}"
+        )
+
+
+def check_pixel_unshuffle(shape: Sequence[int], factor: int) -> None:
+    """Raise `ShapeError` if the pixels do not divide into blocks."""
+    if len(shape) < 3 or factor < 1 or shape[-2] % factor or shape[-1] % factor:
+        raise ShapeError(
+            f"pixel_unshuffle: input of shape {tuple(shape)} came, expected (*, C, H, W) "
+            f"with H and W multiples of {factor}"
+        )
+
+
+def check_channel_shuffle(shape: Sequence[int], groups: int) -> None:
+    """Raise `ShapeError` if the channels do not divide into groups."""
+    if len(shape) < 3 or groups < 1 or shape[1] % groups:
+        raise ShapeError(
+            f"channel_shuffle: input of shape {tuple(shape)} came, expected (N, C, *) with "
+            f"C a multiple of {groups} groups"
+        )
+
+
+@also_quantized
+def pixel_shuffle(input: Any, upscale_factor: int) -> Any:
     """Move groups of r² channels into r x r blocks of pixels.
 
     Source: Shi et al. 2016, arXiv:1609.05158.
 
     Parameters
     ----------
-    input : Tensor, shape (*, C r², H, W)
+    input : Tensor or QTensor, shape (*, C r², H, W)
     upscale_factor : int
         r.
 
@@ -37,11 +75,7 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     (1, 2, 4, 6)
     """
     r = upscale_factor
-    if input.dim() < 3 or r < 1 or input.shape[-3] % (r * r):
-        raise ShapeError(
-            f"pixel_shuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) with "
-            f"C a multiple of {r * r}"
-        )
+    check_pixel_shuffle(input.shape, r)
     *lead, c, h, w = input.shape
     n = len(lead)
     blocks = input.reshape(*lead, c // (r * r), r, r, h, w)
@@ -49,12 +83,13 @@ def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:
     return blocks.permute(*order).reshape(*lead, c // (r * r), h * r, w * r)
 
 
-def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
+@also_quantized
+def pixel_unshuffle(input: Any, downscale_factor: int) -> Any:
     """Undo `pixel_shuffle`.
 
     Parameters
     ----------
-    input : Tensor, shape (*, C, H r, W r)
+    input : Tensor or QTensor, shape (*, C, H r, W r)
     downscale_factor : int
         r.
 
@@ -74,11 +109,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     (1, 8, 2, 3)
     """
     r = downscale_factor
-    if input.dim() < 3 or r < 1 or input.shape[-2] % r or input.shape[-1] % r:
-        raise ShapeError(
-            f"pixel_unshuffle: input of shape {tuple(input.shape)} came, expected (*, C, H, W) "
-            f"with H and W multiples of {r}"
-        )
+    check_pixel_unshuffle(input.shape, r)
     *lead, c, h, w = input.shape
     n = len(lead)
     blocks = input.reshape(*lead, c, h // r, r, w // r, r)
@@ -86,6 +117,7 @@ def pixel_unshuffle(input: Tensor, downscale_factor: int) -> Tensor:
     return blocks.permute(*order).reshape(*lead, c * r * r, h // r, w // r)
 
 
+@also_quantized
 def channel_shuffle(input: Any, groups: int) -> Any:
     """Interleave groups of channels. Source: Zhang et al. 2017, arXiv:1707.01083.
 
@@ -106,11 +138,7 @@ def channel_shuffle(input: Any, groups: int) -> Any:
     >>> channel_shuffle(qrs.arange(4.0).reshape(1, 4, 1), 2).flatten()
     tensor([0., 2., 1., 3.])
     """
-    if input.dim() < 3 or groups < 1 or input.shape[1] % groups:
-        raise ShapeError(
-            f"channel_shuffle: input of shape {tuple(input.shape)} came, expected (N, C, *) with "
-            f"C a multiple of {groups} groups"
-        )
+    check_channel_shuffle(input.shape, groups)
     n, c, *rest = input.shape
     return input.reshape(n, groups, c // groups, *rest).transpose(1, 2).reshape(n, c, *rest)
 

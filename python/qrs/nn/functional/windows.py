@@ -19,6 +19,7 @@ from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 
 __all__ = [
+    "check_numbers",
     "crop",
     "gather_patches",
     "output_size",
@@ -47,6 +48,28 @@ def to_tuple(value: int | Sequence[int], n: int, where: str, name: str) -> tuple
     return entries
 
 
+def check_numbers(
+    where: str,
+    kernel: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> None:
+    """Raise for a window that cannot be.
+
+    Raises
+    ------
+    ShapeError
+        If a kernel, stride or dilation is not positive, or a padding negative.
+    """
+    if min(*kernel, *stride, *dilation) < 1 or min(padding) < 0:
+        raise ShapeError(
+            f"{where}: kernel {tuple(kernel)}, stride {tuple(stride)}, padding {tuple(padding)}, "
+            f"dilation {tuple(dilation)} came, expected positive numbers and a padding of at "
+            "least 0"
+        )
+
+
 def output_size(
     size: Sequence[int],
     kernel: Sequence[int],
@@ -66,15 +89,10 @@ def output_size(
     ShapeError
         If a window does not fit even once.
     """
+    check_numbers(where, kernel, stride, padding, dilation)
     out = []
     for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True):
         reach = d * (k - 1) + 1
-        if min(k, s, d) < 1 or p < 0:
-            raise ShapeError(
-                f"{where}: kernel {tuple(kernel)}, stride {tuple(stride)}, padding "
-                f"{tuple(padding)}, dilation {tuple(dilation)} came, expected positive numbers "
-                "and a padding of at least 0"
-            )
         room = n + 2 * p - reach
         if room < 0:
             raise ShapeError(

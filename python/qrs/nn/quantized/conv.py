@@ -151,7 +151,7 @@ class _Conv(QuantizedConv):
     def _padded(self, x: QTensor) -> np.ndarray[Any, Any]:
         around = self._padding_around()
         if self.padding_mode != "zeros":
-            padded: Any = pad(x, around, self.padding_mode)  # type: ignore[arg-type]
+            padded: Any = pad(x, around, self.padding_mode)
             ints: np.ndarray[Any, Any] = padded._ints
             return ints
         pairs = list(zip(around[::2], around[1::2], strict=True))[::-1]

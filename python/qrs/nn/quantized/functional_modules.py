@@ -10,6 +10,7 @@ from qrs.errors import NotCalibratedError
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.nn.quantized import functional as F
+from qrs.nn.quantized.functional_arithmetic import combined
 from qrs.nn.quantized.output import QuantizedOutput, observed_output
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor, cat
@@ -182,12 +183,16 @@ class QFunctional(QuantizedOutput):
 
     def _watched(self, result: QTensor) -> QTensor:
         """The result, seen by a logger where one stands in the place of the Identity."""
-        out: QTensor = self.activation_post_process(result)
-        return out
+        logger = self.activation_post_process
+        if type(logger) is not Identity:
+            result = logger(result)
+        return result
 
     def add(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum."""
-        return self._watched(F.add(self._checked(x), self._checked(y), *self._pair))
+        return self._watched(
+            combined("add", self._checked(x), self._checked(y), self._output, False)
+        )
 
     def add_scalar(self, x: QTensor, y: float) -> QTensor:
         """The sum with a number: the integers stay where the zero point can follow."""
@@ -195,7 +200,9 @@ class QFunctional(QuantizedOutput):
 
     def mul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product."""
-        return self._watched(F.mul(self._checked(x), self._checked(y), *self._pair))
+        return self._watched(
+            combined("mul", self._checked(x), self._checked(y), self._output, False)
+        )
 
     def mul_scalar(self, x: QTensor, y: float) -> QTensor:
         """The product with a number: the integers stay (a negative one mirrors them)."""
@@ -211,7 +218,9 @@ class QFunctional(QuantizedOutput):
 
     def add_relu(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum, cut at 0 from below."""
-        return self._watched(F.add_relu(self._checked(x), self._checked(y), *self._pair))
+        return self._watched(
+            combined("add", self._checked(x), self._checked(y), self._output, True)
+        )
 
     def _get_name(self) -> str:
         return type(self).__name__

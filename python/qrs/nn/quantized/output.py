@@ -16,7 +16,7 @@ from qrs.qtensor import PerTensor, QTensor
 from qrs.qtensor.qparams import per_tensor
 from qrs.tensor import Tensor
 
-__all__ = ["Converted", "QuantizedOutput", "observed_output", "refuse_input"]
+__all__ = ["Converted", "QuantizedOutput", "byte_tensor", "observed_output", "refuse_input"]
 
 _RANGES = {quint8: (0, 255), qint8: (-128, 127)}
 
@@ -51,6 +51,19 @@ def refuse_input(where: str, value: object, expected: Dtype | None = None) -> No
         f"{where}: {value.dtype!r} came, expected {expected!r}, the type of the output; calibrate "
         "all activations with one type"
     )
+
+
+def byte_tensor(where: str, value: Any) -> QTensor:
+    """The value, if it is a quantized tensor of bytes with one scale.
+
+    Raises
+    ------
+    DtypeError
+        If it is not.
+    """
+    if type(value) is QTensor and value._dtype in _RANGES and type(value._qparams) is PerTensor:
+        return value
+    refuse_input(where, value)
 
 
 def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:

@@ -1,0 +1,326 @@
+"""Activations of quantized tensors, under PyTorch's names: each is a table of 256 bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from qrs.errors import DtypeError
+from qrs.nn.functional import activation
+from qrs.nn.quantized.output import byte_tensor
+from qrs.qtensor import QTensor
+from qrs.qtensor.qparams import PerTensor, per_tensor
+from qrs.qtensor.tables import by_table
+from qrs.tensor import Tensor
+
+__all__ = [
+    "celu",
+    "clamp",
+    "dropout",
+    "elu",
+    "gelu",
+    "hardsigmoid",
+    "hardswish",
+    "hardtanh",
+    "leaky_relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "tanh",
+    "threshold",
+    "unary",
+]
+
+
+def _mapped(
+    name: str,
+    x: Any,
+    function: Callable[..., Tensor],
+    output: tuple[Any, Any],
+    *arguments: Any,
+    keep: bool = True,
+) -> QTensor:
+    where = f"quantized.{name}"
+    x = byte_tensor(where, x)
+    qparams = per_tensor(*output, x._dtype, where)
+    result: QTensor = by_table(x, function, qparams, arguments, keep)
+    return result
+
+
+def unary(
+    x: QTensor, function: Callable[[Tensor], Tensor], scale: float, zero_point: int
+) -> QTensor:
+    """Apply any function of one variable: it is called once, with the 256 values of a byte.
+
+    Parameters
+    ----------
+    x : QTensor, quint8 or qint8, any shape
+    function : callable
+        From a float32 tensor of shape (256,) to another, each element for itself.
+    scale, zero_point : float, int
+        Of the result.
+
+    Raises
+    ------
+    DtypeError, ValueError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-1.0, 2.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.unary(x, lambda v: v * v, 0.25, 0).dequantize()
+    tensor([1., 4.])
+    """
+    return _mapped("unary", x, function, (scale, zero_point), keep=False)
+
+
+def hardswish(x: QTensor, scale: float, zero_point: int) -> QTensor:
+    """Compute ``x * relu6(x + 3) / 6``.
+
+    Parameters
+    ----------
+    x : QTensor, quint8 or qint8, any shape
+    scale, zero_point : float, int
+        Of the result.
+
+    Raises
+    ------
+    DtypeError, ValueError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.hardswish(x, 0.5, 0).dequantize()
+    tensor([0., 3.])
+    """
+    return _mapped("hardswish", x, activation.hardswish, (scale, zero_point))
+
+
+def elu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
+    """Compute x above zero and ``alpha (exp(x) - 1)`` below; arguments as of `hardswish`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-9.0, 3.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.elu(x, 0.5, 4).dequantize()
+    tensor([-1.,  3.])
+    """
+    return _mapped("elu", x, activation.elu, (scale, zero_point), float(alpha))
+
+
+def celu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
+    """Compute x above zero and ``alpha (exp(x / alpha) - 1)`` below; as `hardswish`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-9.0, 3.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.celu(x, 0.5, 4, 0.5).dequantize()
+    tensor([-0.5000,  3.0000])
+    """
+    return _mapped("celu", x, activation.celu, (scale, zero_point), float(alpha))
+
+
+def gelu(x: QTensor, scale: float, zero_point: int, approximate: str = "none") -> QTensor:
+    """Compute ``x * Phi(x)``; arguments as of `hardswish`, ``approximate`` as of `nn.GELU`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-9.0, 3.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.gelu(x, 0.5, 4).dequantize()
+    tensor([0., 3.])
+    """
+    return _mapped("gelu", x, activation.gelu, (scale, zero_point), approximate)
+
+
+def silu(x: QTensor, scale: float, zero_point: int) -> QTensor:
+    """Compute ``x * sigmoid(x)``; arguments as of `hardswish`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-9.0, 3.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.silu(x, 0.5, 4).dequantize()
+    tensor([0., 3.])
+    """
+    return _mapped("silu", x, activation.silu, (scale, zero_point))
+
+
+def sigmoid(x: QTensor, scale: float, zero_point: int) -> QTensor:
+    """Compute ``1 / (1 + exp(-x))``; arguments as of `hardswish`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([0.0, 3.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.sigmoid(x, 0.5, 4).dequantize()
+    tensor([0.5000, 1.0000])
+    """
+    return _mapped("sigmoid", x, Tensor.sigmoid, (scale, zero_point))
+
+
+def tanh(x: QTensor, scale: float, zero_point: int) -> QTensor:
+    """Compute the hyperbolic tangent; arguments as of `hardswish`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-9.0, 0.0]), 0.5, 20, qrs.quint8)
+    >>> qrs.nn.quantized.functional.tanh(x, 0.5, 4).dequantize()
+    tensor([-1.,  0.])
+    """
+    return _mapped("tanh", x, Tensor.tanh, (scale, zero_point))
+
+
+def _own(where: str, x: Any) -> tuple[QTensor, tuple[float, int]]:
+    """The tensor and its parameters, for functions that keep them."""
+    x = byte_tensor(f"quantized.{where}", x)
+    qparams: Any = x._qparams
+    return x, (qparams.scale, qparams.zero_point)
+
+
+def leaky_relu(
+    x: QTensor,
+    negative_slope: float = 0.01,
+    inplace: bool = False,
+    scale: float | None = None,
+    zero_point: int | None = None,
+) -> QTensor:
+    """Compute x above zero and ``negative_slope * x`` below.
+
+    Parameters
+    ----------
+    x : QTensor, quint8 or qint8, any shape
+    negative_slope : float
+    inplace : bool
+        Has no effect: quantized tensors are not overwritten.
+    scale, zero_point : float, int, optional
+        Of the result; those of ``x`` unless both are given.
+
+    Raises
+    ------
+    DtypeError, ValueError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.leaky_relu(x, 0.25).dequantize()
+    tensor([-1.,  3.])
+    """
+    del inplace
+    x, output = _own("leaky_relu", x)
+    if scale is not None and zero_point is not None:
+        output = (scale, zero_point)
+    return _mapped("leaky_relu", x, activation.leaky_relu, output, float(negative_slope))
+
+
+def relu6(x: QTensor, inplace: bool = False) -> QTensor:
+    """Compute ``min(max(x, 0), 6)`` under the parameters of ``x``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 8.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.relu6(x).dequantize()
+    tensor([0., 6.])
+    """
+    del inplace
+    return byte_tensor("quantized.relu6", x).clamp(0.0, 6.0)
+
+
+def clamp(x: QTensor, min_: float, max_: float) -> QTensor:
+    """Compute ``min(max(x, min_), max_)`` under the parameters of ``x``.
+
+    The bounds are quantized first; the upper one wins where they cross.
+
+    Parameters
+    ----------
+    x : QTensor, quint8 or qint8, any shape
+    min_, max_ : float
+
+    Raises
+    ------
+    DtypeError
+        If ``x`` is not such.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 8.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.clamp(x, -1.0, 2.0).dequantize()
+    tensor([-1.,  2.])
+    """
+    return byte_tensor("quantized.clamp", x).clamp(min_, max_)
+
+
+def hardtanh(
+    x: QTensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+) -> QTensor:
+    """As `clamp`, between -1 and 1 by default.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 8.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.hardtanh(x).dequantize()
+    tensor([-1.,  1.])
+    """
+    del inplace
+    return byte_tensor("quantized.hardtanh", x).clamp(min_val, max_val)
+
+
+def threshold(x: QTensor, threshold: float, value: float, inplace: bool = False) -> QTensor:
+    """Compute x where it is greater than ``threshold``, else ``value``; keeps the parameters.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 8.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.threshold(x, 0.0, 1.0).dequantize()
+    tensor([1., 8.])
+    """
+    del inplace
+    x, output = _own("threshold", x)
+    arguments = float(threshold), float(value)
+    return _mapped("threshold", x, activation.threshold, output, *arguments)
+
+
+def hardsigmoid(x: QTensor, inplace: bool = False) -> QTensor:
+    """Compute ``relu6(x + 3) / 6`` with scale 1/256 and the smallest zero point.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 0.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.functional.hardsigmoid(x).dequantize()
+    tensor([0.0000, 0.5000])
+    """
+    del inplace
+    x = byte_tensor("quantized.hardsigmoid", x)
+    kind: Any = x._dtype
+    result: QTensor = by_table(x, activation.hardsigmoid, PerTensor(1 / 256, kind.qmin))
+    return result
+
+
+def dropout(x: QTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> QTensor:
+    """Return ``x``; in training a float tensor is expected.
+
+    Raises
+    ------
+    DtypeError
+        In training.
+    """
+    del p, inplace
+    if training:
+        raise DtypeError(
+            "dropout: a quantized tensor came in training, expected a float one; call eval() on "
+            "the model"
+        )
+    return x
