@@ -4,6 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pyo3::prelude::*;
+use qrs::isa::environment::DefaultFloats;
 
 use crate::error::{InternalError, raise};
 
@@ -19,7 +20,10 @@ pub(crate) fn call<R: Send>(
 ) -> PyResult<R> {
     // After a panic nothing that `work` touched is used again: kernels write only into the fresh
     // output and into scratch memory whose contents mean nothing between calls.
-    let guarded = || catch_unwind(AssertUnwindSafe(work));
+    let guarded = || {
+        let _floats = DefaultFloats::enter();
+        catch_unwind(AssertUnwindSafe(work))
+    };
     let result = if nanoseconds < DETACH_NANOSECONDS { guarded() } else { py.detach(guarded) };
     match result {
         Ok(result) => result.map_err(|error| raise(&error)),
