@@ -1,9 +1,10 @@
 """Int8 quantization of neural networks on the CPU, with PyTorch's eager-mode interface."""
 
-import importlib.metadata
-import typing
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from qrs import autograd, backends, io, nn, optim, quantization
+from qrs import autograd, backends
+from qrs._kernels import __version__
 from qrs.absent import refuse
 from qrs.autograd import (
     enable_grad,
@@ -56,7 +57,6 @@ from qrs.errors import (
     UnquantizedLayerWarning,
     UnsupportedLayerError,
 )
-from qrs.io import load, save
 from qrs.qtensor import (
     QTensor,
     _choose_qparams_per_tensor,
@@ -73,10 +73,6 @@ from qrs.qtensor import (
     q_zero_point,
     quantize_per_channel,
     quantize_per_tensor,
-)
-from qrs.quantization import (
-    fake_quantize_per_channel_affine,
-    fake_quantize_per_tensor_affine,
 )
 from qrs.tensor import (
     Generator,
@@ -278,7 +274,13 @@ from qrs.tensor import (
     zeros_like,
 )
 
-__version__ = importlib.metadata.version("qrs")
+if TYPE_CHECKING:
+    from qrs import io, nn, optim, quantization
+    from qrs.io import load, save
+    from qrs.quantization import (
+        fake_quantize_per_channel_affine,
+        fake_quantize_per_tensor_affine,
+    )
 
 __all__ = [
     "DtypeError",
@@ -552,6 +554,27 @@ __all__ = [
     "zeros_like",
 ]
 
+# Names that are imported when they are first used, and from where: `import qrs` alone stays quick.
+_LATER = {
+    "fake_quantize_per_channel_affine": "qrs.quantization",
+    "fake_quantize_per_tensor_affine": "qrs.quantization",
+    "io": "qrs.io",
+    "load": "qrs.io",
+    "nn": "qrs.nn",
+    "optim": "qrs.optim",
+    "quantization": "qrs.quantization",
+    "save": "qrs.io",
+}
 
-def __getattr__(name: str) -> typing.Any:
-    refuse(__name__, name)
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        refuse(__name__, name)
+    module = importlib.import_module(_LATER[name])
+    value = module if module.__name__ == f"qrs.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -5,11 +5,14 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+__version__: str
+
 __all__ = [
     "PackedConv",
     "PackedEmbedding",
     "PackedLinear",
     "PackedRnn",
+    "__version__",
     "activation",
     "adaptive_pool",
     "available_levels",

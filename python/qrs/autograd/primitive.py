@@ -25,6 +25,8 @@ differences; a primitive without samples fails the suite. `shares=True` says tha
 share the memory of the first argument.
 """
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -5,6 +5,7 @@ The numbers are NumPy's PCG64, not those that PyTorch draws from the same seed.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,18 +55,17 @@ class Generator:
     True
     """
 
-    __slots__ = ("_numpy", "_seed")
+    __slots__ = ("_seed", "_source")
 
     def __init__(self, device: Any = "cpu") -> None:
         Device(device)
         self._seed = 0
-        self._numpy = np.random.default_rng(0)
+        self._source: np.random.Generator | None = None
 
     def manual_seed(self, seed: int) -> Generator:
         """Start the sequence that belongs to `seed`."""
         self._seed = int(seed)
-        # Negative seeds are allowed, as in PyTorch: they wrap around 64 bits.
-        self._numpy = np.random.default_rng(self._seed % 2**64)
+        self._source = None
         return self
 
     def initial_seed(self) -> int:
@@ -74,16 +74,23 @@ class Generator:
 
     def seed(self) -> int:
         """Start a sequence that nobody can predict; returns its seed."""
-        fresh = int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> 1)
+        fresh = int.from_bytes(os.urandom(8)) >> 1
         return self.manual_seed(fresh).initial_seed()
 
     def get_state(self) -> dict[str, Any]:
         """Where in its sequence the generator stands."""
-        return dict(self._numpy.bit_generator.state)
+        return dict(self._numpy().bit_generator.state)
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go to where `get_state` said."""
-        self._numpy.bit_generator.state = state
+        self._numpy().bit_generator.state = state
+
+    def _numpy(self) -> np.random.Generator:
+        """The generator itself, made when it is first needed: importing numpy.random takes long."""
+        if self._source is None:
+            # Negative seeds are allowed, as in PyTorch: they wrap around 64 bits.
+            self._source = np.random.default_rng(self._seed % 2**64)
+        return self._source
 
 
 default_generator = Generator()
@@ -92,7 +99,7 @@ default_generator.seed()
 
 def generator_of(generator: Generator | None) -> np.random.Generator:
     """The NumPy generator behind `generator`, or behind the default one."""
-    return (default_generator if generator is None else generator)._numpy
+    return (default_generator if generator is None else generator)._numpy()
 
 
 def manual_seed(seed: int) -> Generator:

@@ -26,6 +26,10 @@ mod threads;
 #[pyo3::pymodule]
 mod _qrs {
     #[pymodule_export]
+    #[allow(non_upper_case_globals, reason = "Python's name")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
     use super::activation::activation;
     #[pymodule_export]
     use super::backend::{available_levels, level};

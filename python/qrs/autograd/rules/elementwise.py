@@ -1,5 +1,7 @@
 """Functions of one element, and choices between elements."""
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Choosing elements by index and by mask, and writing to them."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -4,6 +4,8 @@
 one.
 """
 
+from __future__ import annotations
+
 import math
 from typing import Any
 

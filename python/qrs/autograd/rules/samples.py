@@ -1,7 +1,9 @@
 """Inputs for the gradient checks of the table."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -9,7 +11,8 @@ from qrs.autograd.primitive import Sample
 
 __all__ = ["Samples", "one", "two"]
 
-Samples = Callable[[np.random.Generator], list[Sample]]
+# In quotes: looking at numpy.random would import it.
+Samples: TypeAlias = "Callable[[np.random.Generator], list[Sample]]"
 
 
 def one(low: float = -2.0, high: float = 2.0, **params: Any) -> Samples:

@@ -1,5 +1,7 @@
 """Changes of shape and order: views where NumPy gives views."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
