@@ -1,4 +1,8 @@
-"""Every primitive in the table against finite differences."""
+"""Every primitive in the table against finite differences, for every argument that has a rule."""
+
+import importlib
+import inspect
+import pkgutil
 
 import numpy as np
 import pytest
@@ -6,6 +10,10 @@ import pytest
 import qrs
 from qrs.autograd import PRIMITIVES, apply, gradcheck
 
+# A primitive counts wherever in the package it is defined.
+for module in pkgutil.walk_packages(qrs.__path__, "qrs."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
 NAMES = sorted(PRIMITIVES)
 
 
@@ -29,8 +37,27 @@ def test_gradient_agrees_with_finite_differences(name):
         if not any(isinstance(a, qrs.Tensor) for a in args):
             continue
         checked += 1
-        assert gradcheck(lambda *a, s=sample: apply(primitive, *a, **s.params), args)
+        call = lambda *a, s=sample: apply(primitive, *a, **s.params)  # noqa: E731
+        assert gradcheck(call, args, atol=1e-7, rtol=1e-6)
     assert checked, f"no sample of {name} has a float64 array to differentiate"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_samples_differentiate_every_argument_that_can_be(name):
+    primitive = PRIMITIVES[name]
+    if primitive.backward is None:
+        wanted = {i for i in range(len(primitive.rules)) if differentiable(primitive, i)}
+    else:
+        kinds = inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters = inspect.signature(primitive.forward).parameters.values()
+        wanted = {i for i, p in enumerate(parameters) if p.kind in kinds}
+    checked = {
+        i
+        for sample in primitive.samples(np.random.default_rng(0))
+        for i, a in enumerate(sample.args)
+        if isinstance(a, np.ndarray) and a.dtype == np.float64
+    }
+    assert wanted <= checked, f"no sample of {name} differentiates arguments {wanted - checked}"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -117,6 +117,17 @@ def test_index_must_be_a_tensor_of_integers(name):
         getattr(qrs.ones(2), name)(0, qrs.ones(1))
 
 
+def test_slices_take_a_row_of_indices():
+    x = qrs.ones(2, 3)
+    assert x.index_select(1, qrs.tensor(2)).shape == (2, 1)
+    with pytest.raises(qrs.ShapeError, match=r"index_select: an index of shape \(2, 2\)"):
+        x.index_select(0, qrs.tensor([[0, 1], [1, 0]]))
+    with pytest.raises(qrs.ShapeError, match=r"one slice for each, \(2, 3\)"):
+        x.index_add(0, qrs.tensor([0, 1]), qrs.ones(3))
+    with pytest.raises(qrs.ShapeError, match=r"index of shape \(1, 2\)"):
+        x.index_add_(0, qrs.tensor([[0, 1]]), qrs.ones(2, 3))
+
+
 def test_gather_needs_as_many_dimensions():
     with pytest.raises(qrs.ShapeError, match="as many dimensions"):
         qrs.ones(2, 2).gather(0, qrs.tensor([0]))

@@ -84,6 +84,16 @@ def test_grid_of_coordinates():
     assert qrs.meshgrid(qrs.arange(2), qrs.arange(3), indexing="xy")[0].shape == (3, 2)
     with pytest.raises(ValueError, match="'ij' or 'xy'"):
         qrs.meshgrid(qrs.arange(2), indexing="yx")
+    with pytest.raises(qrs.ShapeError, match=r"meshgrid: tensor 1 of shape \(2, 2\)"):
+        qrs.meshgrid(qrs.arange(2), qrs.ones(2, 2))
+
+
+def test_grid_passes_gradients():
+    x, y = qrs.ones(2, requires_grad=True), qrs.ones(3, requires_grad=True)
+    rows, columns = qrs.meshgrid(x, y, indexing="xy")
+    (rows + 2 * columns).sum().backward()
+    assert x.grad.tolist() == [3.0, 3.0]
+    assert y.grad.tolist() == [4.0, 4.0, 4.0]
 
 
 def test_tensors_broadcast_together():

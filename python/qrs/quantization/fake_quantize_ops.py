@@ -116,6 +116,8 @@ def _samples(rng: np.random.Generator) -> Iterable[Sample]:
     settings = {"qmin": -8, "qmax": 7, "learn": True}
     yield Sample(far, scale, zero_point.astype(np.float32), axis=0, **settings)
     yield Sample(far, scale[:1], np.zeros(1, np.float32), axis=None, **settings)
+    # Zero points that are not rounded have a true gradient too.
+    yield Sample(far, scale, zero_point + 0.25, axis=0, real=True, **settings)
 
 
 FAKE_QUANTIZE = define_fused("fake_quantize", _forward, _backward, samples=_samples)

@@ -72,6 +72,16 @@ def _index_array(where: str, index: Any) -> Any:
     return array
 
 
+def _index_vector(where: str, index: Any) -> Any:
+    array = _index_array(where, index)
+    if array.ndim > 1:
+        raise ShapeError(
+            f"{where}: an index of shape {array.shape} came, one dimension was expected; use "
+            "take_along_dim or x[index] for more"
+        )
+    return array.reshape(-1)
+
+
 @on_tensor
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
     """The given indices of one dimension.
@@ -84,7 +94,7 @@ def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
             [4, 4]])
     """
     axis = normalized_one("index_select", dim, input._array.ndim)
-    return apply(rules.INDEX_SELECT, input, _index_array("index_select", index), axis=axis)
+    return apply(rules.INDEX_SELECT, input, _index_vector("index_select", index), axis=axis)
 
 
 @on_tensor
@@ -169,7 +179,7 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     tensor([2., 0., 0.])
     """
     axis = normalized_one("index_add", dim, input._array.ndim)
-    return apply(rules.INDEX_ADD, input, _index_array("index_add", index), source, axis=axis)
+    return apply(rules.INDEX_ADD, input, _index_vector("index_add", index), source, axis=axis)
 
 
 @on_tensor

@@ -303,7 +303,14 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
 
 
 def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
-    """The coordinates of a grid, given those along each side.
+    """The coordinates of a grid, given those along each side, as views.
+
+    Raises
+    ------
+    ValueError
+        If `indexing` is neither "ij" nor "xy".
+    ShapeError
+        If a tensor has more than one dimension.
 
     Examples
     --------
@@ -317,6 +324,16 @@ def meshgrid(*tensors: Tensor, indexing: str = "ij") -> tuple[Tensor, ...]:
         raise ValueError(f"meshgrid: indexing {indexing!r} came, 'ij' or 'xy' was expected")
     first: Any = tensors[0] if tensors else ()
     items = first if len(tensors) == 1 and isinstance(first, (list, tuple)) else tensors
-    way: Any = indexing
-    grids = np.meshgrid(*(x._array for x in items), indexing=way)
-    return tuple([wrap(grid) for grid in grids])
+    for i, item in enumerate(items):
+        if item.dim() > 1:
+            raise ShapeError(
+                f"meshgrid: tensor {i} of shape {tuple(item.shape)} came, one dimension was "
+                "expected"
+            )
+    sizes = [item.numel() for item in items]
+    grids = [
+        item.reshape(*(n if i == k else 1 for k, n in enumerate(sizes))).expand(*sizes)
+        for i, item in enumerate(items)
+    ]
+    turned = indexing == "xy" and len(grids) > 1
+    return tuple([grid.transpose(0, 1) if turned else grid for grid in grids])

@@ -241,6 +241,12 @@ INDEX_SELECT = define(
 
 
 def _index_add(x: Any, index: Any, source: Any, *, axis: int) -> Any:
+    wanted = (*x.shape[:axis], index.size, *x.shape[axis + 1 :])
+    if index.ndim != 1 or source.shape != wanted:
+        raise ValueError(
+            f"an index of shape {index.shape} and a source of shape {source.shape} came, a row of "
+            f"indices and one slice for each, {wanted}, were expected"
+        )
     out = x.copy()
     np.add.at(_along(out, axis), index, _along(source, axis))
     return out
