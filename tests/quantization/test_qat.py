@@ -4,8 +4,6 @@ import copy
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import qrs
 from qrs import nn
@@ -14,102 +12,6 @@ from qrs.nn import intrinsic as nni
 from qrs.nn.intrinsic import qat as nniqat
 from qrs.nn.qat import WeightFakeQuant
 from qrs.quantization.swaps import SWAPS
-
-ENGINES = ("qrs", "fbgemm", "qnnpack")
-
-
-def block(rng: np.random.Generator, kind: str, rank: int, channels: int, outputs: int) -> list:
-    """The modules of one layer before fusion, with values that are not the defaults."""
-    if rank:
-        conv, norm = getattr(nn, f"Conv{rank}d"), getattr(nn, f"BatchNorm{rank}d")
-        groups = 2 if channels % 2 == 0 and outputs % 2 == 0 and rng.integers(2) else 1
-        first = conv(
-            channels,
-            outputs,
-            3,
-            stride=int(rng.integers(1, 3)),
-            padding=1,
-            groups=groups,
-            bias=bool(rng.integers(2)),
-        )
-    else:
-        first, norm = nn.Linear(channels, outputs, bias=bool(rng.integers(2))), nn.BatchNorm1d
-    parts = [first]
-    if "bn" in kind:
-        bn = norm(outputs)
-        with qrs.no_grad():
-            bn.weight.uniform_(-1.5, 1.5)
-            bn.bias.uniform_(-1, 1)
-        parts.append(bn)
-    if "relu" in kind:
-        parts.append(nn.ReLU())
-    return parts
-
-
-def random_net(seed: int, rank: int) -> tuple[nn.Module, qrs.Tensor]:
-    """A chain of random layers between stubs, fused, and an input for it."""
-    rng = np.random.default_rng(seed)
-    qrs.manual_seed(seed)
-    channels = int(rng.integers(1, 5))
-    x = qrs.randn(4, channels, *[6] * rank) * float(rng.uniform(0.1, 10))
-    model, groups = nn.Sequential(Q.QuantStub()), []
-    for _ in range(int(rng.integers(1, 4))):
-        kinds = ["plain", "relu", "bn", "bn relu"]
-        # A linear layer with a normalisation and a ReLU is not one of the patterns.
-        kind = kinds[int(rng.integers(4 if rank else 3))]
-        outputs = int(rng.integers(1, 7))
-        parts = block(rng, kind, rank, channels, outputs)
-        first = len(model)
-        if len(parts) > 1:
-            groups.append([str(first + i) for i in range(len(parts))])
-        for part in parts:
-            model.append(part)
-        channels = outputs
-    model.append(Q.DeQuantStub())
-    model.train()
-    return (Q.fuse_modules(model, groups) if groups else model), x
-
-
-def trained(model: nn.Module, x: qrs.Tensor) -> nn.Module:
-    """The prepared model after a few steps, observers off."""
-    model.qconfig = Q.get_default_qat_qconfig()
-    prepared = Q.prepare_qat(model)
-    optimizer = qrs.optim.SGD(prepared.named_parameters(), lr=1e-3)
-    for _ in range(3):
-        optimizer.zero_grad()
-        (prepared(x) ** 2).mean().backward()
-        optimizer.step()
-    return prepared.eval().apply(Q.disable_observer)
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("rank", [0, 1, 2, 3])
-@settings(max_examples=8, deadline=None)
-@given(seed=st.integers(0, 2**31))
-def test_every_converted_module_equals_its_simulation_within_one_step(
-    engine: str, rank: int, seed: int
-) -> None:
-    before = qrs.backends.quantized.engine
-    qrs.backends.quantized.engine = engine
-    try:
-        model, x = random_net(seed, rank)
-        prepared = trained(model, x)
-        converted = Q.convert(prepared)
-    finally:
-        qrs.backends.quantized.engine = before
-    with qrs.no_grad():
-        simulated = prepared[0](x)
-        exact = converted[0](x)
-        for now, then in list(zip(prepared, converted, strict=True))[1:-1]:
-            if isinstance(now, nn.Identity):
-                continue
-            simulated, exact = now(simulated), then(exact)
-            scale, zero_point = exact.q_scale(), exact.q_zero_point()
-            wanted = np.rint(simulated.numpy() / np.float32(scale)) + zero_point
-            got = exact.int_repr().numpy().astype(np.int64)
-            assert np.abs(got - wanted).max() <= 1, type(then)
-            # The next module gets the same input in both.
-            exact = qrs.quantize_per_tensor(simulated, scale, zero_point, exact.dtype)
 
 
 class Net(nn.Module):
