@@ -87,7 +87,8 @@ CASES: dict[str, tuple[qrs.Tensor, tuple[Any, ...]]] = {
 
 
 def public(space: Any) -> dict[str, Callable[..., Any]]:
-    found = {name: getattr(space, name) for name in dir(space) if not name.startswith("_")}
+    names = getattr(space, "__all__", dir(space))
+    found = {name: getattr(space, name) for name in names if not name.startswith("_")}
     return {n: f for n, f in found.items() if callable(f) and not isinstance(f, type)}
 
 
