@@ -23,7 +23,6 @@ from qrs.tensor.core import (
     normalized_one,
     on_tensor,
     on_tensors,
-    wrap,
 )
 
 if TYPE_CHECKING:

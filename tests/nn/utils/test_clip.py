@@ -42,3 +42,17 @@ def test_values_are_cut():
     (a,) = weights([3.0, -4.0, 0.5])
     clip_grad_value_([a], 1.0)
     assert a.grad.tolist() == [1.0, -1.0, 0.5]
+
+
+@pytest.mark.parametrize("norm", [2.0, math.inf])
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+def test_gradients_that_are_not_finite_are_left_for_the_optimizer_to_name(bad, norm):
+    a, b = weights([3.0], [bad, 4.0])
+    assert not math.isfinite(float(clip_grad_norm_([a, b], 1.0, norm)))
+    assert a.grad.tolist() == [3.0]
+    assert b.grad[1].item() == 4.0
+    optimizer = qrs.optim.SGD([("a", a), ("b", b)], lr=0.1)
+    with pytest.raises(qrs.NonFiniteError, match="gradient of parameter 'b'"):
+        optimizer.step()
+    with pytest.raises(qrs.NonFiniteError, match=r"clip_grad_norm_: .* parameters \[1\] hold NaN"):
+        clip_grad_norm_([a, b], 1.0, norm, error_if_nonfinite=True)

@@ -34,6 +34,7 @@ from qrs.nn.functional.adaptive_pooling import (
 )
 from qrs.nn.functional.affine import bilinear, linear
 from qrs.nn.functional.attention import scaled_dot_product_attention
+from qrs.nn.functional.class_loss import cross_entropy, nll_loss
 from qrs.nn.functional.conv import (
     conv1d,
     conv2d,
@@ -47,12 +48,10 @@ from qrs.nn.functional.lookup import embedding, embedding_bag, one_hot
 from qrs.nn.functional.loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
-    cross_entropy,
     huber_loss,
     kl_div,
     l1_loss,
     mse_loss,
-    nll_loss,
     smooth_l1_loss,
 )
 from qrs.nn.functional.norm import batch_norm, group_norm, instance_norm, layer_norm, normalize

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qrs.nn.functional import class_loss
 from qrs.nn.functional import loss as functions
 from qrs.nn.module import Module
 from qrs.tensor import Tensor
@@ -153,7 +154,7 @@ class NLLLoss(_WeightedLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare log-probabilities (N, C, *) with class numbers (N, *)."""
-        return functions.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
+        return class_loss.nll_loss(input, target, self.weight, self.ignore_index, self.reduction)
 
 
 class CrossEntropyLoss(_WeightedLoss):
@@ -189,7 +190,7 @@ class CrossEntropyLoss(_WeightedLoss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         """Compare scores (N, C, *) with class numbers (N, *) or probabilities (N, C, *)."""
-        return functions.cross_entropy(
+        return class_loss.cross_entropy(
             input, target, self.weight, self.ignore_index, self.reduction, self.label_smoothing
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from qrs.errors import NonFiniteError
 from qrs.tensor import Tensor
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
@@ -18,7 +19,10 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def clip_grad_norm_(
-    parameters: Tensor | Iterable[Tensor], max_norm: float, norm_type: float = 2.0
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
 ) -> Tensor:
     """Scale all gradients, in place, so that their joint norm is at most ``max_norm``.
 
@@ -31,11 +35,19 @@ def clip_grad_norm_(
     max_norm : float
     norm_type : float
         Order of the norm; ``inf`` for the largest absolute value.
+    error_if_nonfinite : bool
+        Raise if the norm is NaN or infinite. Otherwise nothing is scaled then, and the optimizer's
+        step names the parameter.
 
     Returns
     -------
     Tensor
         The norm before scaling.
+
+    Raises
+    ------
+    NonFiniteError
+        See ``error_if_nonfinite``.
 
     Examples
     --------
@@ -49,13 +61,21 @@ def clip_grad_norm_(
     """
     grads = _gradients(parameters)
     if math.isinf(norm_type):
-        total = max((float(np.abs(g._array).max(initial=0)) for g in grads), default=0.0)
+        largest = [float(np.abs(g._array).max(initial=0)) for g in grads]
+        total = float(np.max(largest, initial=0.0))
     else:
         powers = (float((np.abs(g._array.astype(np.float64)) ** norm_type).sum()) for g in grads)
         total = sum(powers) ** (1 / norm_type)
+    if error_if_nonfinite and not math.isfinite(total):
+        bad = [i for i, g in enumerate(grads) if not np.isfinite(g._array).all()]
+        raise NonFiniteError(
+            f"clip_grad_norm_: gradients with a norm of {total} came, those of parameters "
+            f"{bad or 'none'} hold NaN or infinity, expected finite numbers; training has "
+            "diverged: lower lr"
+        )
     # The small term is PyTorch's guard against a division by zero.
     factor = max_norm / (total + 1e-6)
-    if factor < 1:
+    if factor < 1 and math.isfinite(total):
         for grad in grads:
             grad.mul_(factor)
     return Tensor._wrap(np.asarray(total, dtype=np.float32))
