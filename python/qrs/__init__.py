@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from qrs import autograd, backends
+from qrs import autograd, backends, cuda
 from qrs._kernels import __version__
 from qrs.absent import refuse
 from qrs.autograd import (
@@ -350,6 +350,7 @@ __all__ = [
     "contiguous_format",
     "cos",
     "count_nonzero",
+    "cuda",
     "cumprod",
     "cumsum",
     "default_generator",

@@ -20,7 +20,6 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "fx": _FX,
         "jit": _JIT,
-        "cuda": "qrs runs on CPUs; leave models and tensors where they are",
     },
     "qrs.quantization": {
         **dict.fromkeys(

@@ -94,6 +94,16 @@ class ConversionMixin(TraversalMixin):
         """Return the module: the CPU is the only device."""
         return self
 
+    def cuda(self, device: Any = None) -> Self:
+        """Refuse, by `to`: the CPU is the only device.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        return self.to("cuda" if device is None else device)
+
     def float(self) -> Self:
         """Convert floating-point parameters and buffers to float32."""
         return self.to(float32)

@@ -247,4 +247,7 @@ def _assign(target: Any, value: Any) -> str:
 
 
 def _mismatch(target: Any, value: Any) -> str:
-    return f"a {type(value).__name__} came, expected a {type(target).__name__}"
+    problem = f"a {type(value).__name__} came, expected a {type(target).__name__}"
+    if getattr(value, "is_quantized", False):
+        return f"{problem}; prepare and convert the model as the saved one was, then load"
+    return problem

@@ -15,7 +15,8 @@ from qrs.qtensor.joining import JoinMethods
 from qrs.qtensor.printing import format_quantized
 from qrs.qtensor.qparams import QParams
 from qrs.qtensor.reducing import ReduceMethods
-from qrs.tensor import Tensor, device
+from qrs.tensor import Tensor
+from qrs.tensor import device as _device
 
 __all__ = ["QTensor"]
 
@@ -158,13 +159,23 @@ class QTensor(JoinMethods, ReduceMethods):
         for value in (*args, *kwargs.values()):
             if isinstance(value, dtype) and value is not self._dtype:
                 self._refuse("to", f"{value!r} came for a tensor of {self._dtype!r}")
-            if isinstance(value, (str, device)):
-                device(value)
+            if isinstance(value, (str, _device)):
+                _device(value)
         return self
 
     def cpu(self) -> Self:
         """Itself."""
         return self
+
+    def cuda(self, device: Any = None) -> Self:
+        """Refuse, by `to`: the CPU is the only device.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        return self.to(_device("cuda" if device is None else device))
 
     def type(self, dtype: dtype | None = None) -> Any:
         """The name of the type, or itself if it has the given one; another is refused."""

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from qrs.backends import quantized
 from qrs.errors import QrsError, UnquantizedLayerWarning
 from qrs.nn.intrinsic import FusedModule
 from qrs.nn.module import Module
@@ -59,6 +60,8 @@ def convert(
     -----
     UnquantizedLayerWarning
         For layers that have a qconfig and stay float.
+    UserWarning
+        If `qrs.backends.quantized.engine` was changed since `prepare`.
 
     Examples
     --------
@@ -86,6 +89,7 @@ def convert(
             )
     if not inplace:
         module = copy.deepcopy(module)
+    _warn_of_another_engine(module)
     custom = (convert_custom_config_dict or {}).get("observed_to_quantized_custom_module_class", {})
     module = convert_modules(module, mapping, custom)
     if static:
@@ -94,6 +98,17 @@ def convert(
         remove_qconfig_(module)
         _remove_observers(module)
     return module
+
+
+def _warn_of_another_engine(model: Module) -> None:
+    """Report a profile that was changed since `prepare`, which chose observers for the other."""
+    engine = model.__dict__.pop("prepared_engine", quantized.engine)
+    if engine != quantized.engine:
+        warnings.warn(
+            f"convert: the model was prepared under engine {engine!r} and is converted under "
+            f"{quantized.engine!r}, expected one; set qrs.backends.quantized.engine before prepare",
+            stacklevel=3,
+        )
 
 
 def _warn_of_float_layers(model: Module) -> None:

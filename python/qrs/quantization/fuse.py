@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -194,6 +195,7 @@ def fuse_known_modules(
     pre_hooks = _taken(mod_list[0]._forward_pre_hooks)
     hooks = _taken(mod_list[-1]._forward_hooks)
     fused = fuser(*mod_list)
+    fused.training = training
     for pre_hook in pre_hooks:
         fused.register_forward_pre_hook(pre_hook)
     for hook in hooks:
@@ -261,7 +263,8 @@ def fuse_modules(
     UnsupportedLayerError
         If no pattern fits a group.
     ValueError
-        If modes or sizes do not fit, or a group has fewer than two names.
+        If modes or sizes do not fit, a group has fewer than two names, or its modules stand in one
+        Sequential and do not follow each other.
     AttributeError
         If a name does not exist.
 
@@ -278,11 +281,33 @@ def fuse_modules(
     for group in _groups(modules_to_fuse):
         if len(group) < 2:
             raise ValueError(f"fuse_modules: group {group} came, expected two names at least")
+        _check_neighbours(model, group)
         fused = fuser_func([model.get_submodule(name) for name in group], extra)
         for name, module in zip(group, fused, strict=True):
             parent, _, leaf = name.rpartition(".")
             model.get_submodule(parent).add_module(leaf, module)
     return model
+
+
+def _check_neighbours(model: Module, group: Sequence[str]) -> None:
+    """Refuse modules of one Sequential that do not follow each other; elsewhere nobody can tell."""
+    parents = {name.rpartition(".")[0] for name in group}
+    parent = model.get_submodule(parents.pop())
+    if parents or getattr(type(parent), "forward", None) is not nn.Sequential.forward:
+        return
+    order = list(parent._modules)
+    for one, other in itertools.pairwise(name.rpartition(".")[2] for name in group):
+        if one not in order or other not in order:
+            continue
+        start, end = order.index(one), order.index(other)
+        between = [order[i] for i in range(start + 1, end)]
+        left = [name for name in between if type(parent._modules[name]) is not nn.Identity]
+        if start >= end or left:
+            why = f"{', '.join(left)} is called between" if left else "they are called in turn"
+            raise ValueError(
+                f"fuse_modules: group {list(group)} came, but {one!r} and {other!r} do not follow "
+                f"each other ({why}), expected neighbours in the order in which they are called"
+            )
 
 
 def _groups(names: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+from qrs.backends import quantized
 from qrs.errors import QrsError
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.intrinsic import FusedModule
@@ -121,6 +122,8 @@ def prepare(
             "prepare: no module has a qconfig, expected one at least; set "
             "model.qconfig = get_default_qconfig() before"
         )
+    # `convert` compares: a model is calibrated for one profile.
+    model.prepared_engine = quantized.engine
     custom = get_default_observed_module_mappings()
     custom |= (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
     return add_observer_(

@@ -195,11 +195,11 @@ def get_default_dynamic_quant_module_mappings() -> dict[ModuleType, ModuleType]:
 
 
 def get_default_qconfig_propagation_list() -> set[ModuleType]:
-    """A new set of the classes whose output `prepare` observes."""
+    """A new set of the classes that `prepare` observes: those with a form in a static model."""
     return {
         *DEFAULT_STATIC_QUANT_MODULE_MAPPINGS,
         *DEFAULT_QAT_MODULE_MAPPINGS,
-        *DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS,
+        *get_default_observed_module_mappings(),
         nn.Sequential,
     }
 

@@ -59,6 +59,16 @@ class Conversion(Variable):
         """Itself."""
         return self
 
+    def cuda(self, device: Any = None) -> Tensor:
+        """Refuse, by `to`: the CPU is the only device.
+
+        Raises
+        ------
+        ValueError
+            Always.
+        """
+        return self.to(Device("cuda" if device is None else device))
+
     def dequantize(self) -> Self:
         """Itself: a float tensor holds its values as they are."""
         return self

@@ -180,7 +180,7 @@ def test_state_that_does_not_fit_raises_and_names_the_entry() -> None:
     for key, (value, message) in cases.items():
         with pytest.raises(StateDictError, match=message):
             layer.load_state_dict({**good, key: value})
-    with pytest.raises(StateDictError, match=r"0\.weight: a Tensor"):
+    with pytest.raises(StateDictError, match=r"0\.weight: a float Tensor"):
         layer.load_state_dict(nn.Sequential(nn.Linear(6, 4)).state_dict())
     with pytest.raises(StateDictError, match=r"missing.*0\.bias"):
         layer.load_state_dict({k: v for k, v in good.items() if k != "0.bias"})

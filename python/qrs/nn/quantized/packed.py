@@ -46,6 +46,11 @@ class PackedModule(Module):
     def _mismatch(self, name: str, value: Any) -> str:
         """What is wrong with a value, or nothing."""
         old = self._values[name]
+        if isinstance(value, Tensor) and isinstance(old, QTensor):
+            return (
+                f"a float Tensor came, expected dtype {old.dtype}; load float values into the "
+                "float model, then prepare and convert it"
+            )
         if not isinstance(value, QTensor | Tensor) or type(value) is not type(old):
             return f"a {type(value).__name__} came, expected dtype {old.dtype}"
         if value.dtype is not old.dtype:

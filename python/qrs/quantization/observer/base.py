@@ -261,7 +261,7 @@ class UniformQuantizationObserverBase(ObserverBase):
     def _not_calibrated(self) -> NotCalibratedError:
         return NotCalibratedError(
             f"{self.where}: no data was observed, expected at least one batch; run the prepared "
-            "model on calibration data before convert"
+            "model on calibration data before convert (any input, if a state dict is loaded after)"
         )
 
     def _check_same_kind(self, other: ObserverBase) -> None:
