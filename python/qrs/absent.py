@@ -20,6 +20,17 @@ ABSENT: dict[str, dict[str, str]] = {
         ),
         "fx": _FX,
         "jit": _JIT,
+        "ops": (
+            "operators are functions of qrs.nn.quantized.functional, and the layers of "
+            "qrs.nn.quantized pack their own weights; use these"
+        ),
+        "quantized_batch_norm": "use qrs.nn.quantized.functional.batch_norm",
+        "quantized_max_pool1d": "use qrs.nn.quantized.functional.max_pool1d",
+        "quantized_max_pool2d": "use qrs.nn.quantized.functional.max_pool2d",
+        "quantized_lstm": "use qrs.nn.quantized.dynamic.LSTM",
+        "quantized_gru": "use qrs.nn.quantized.dynamic.GRU",
+        "_fake_quantize_learnable_per_tensor_affine": "use qrs.quantization.LearnableFakeQuantize",
+        "_fake_quantize_learnable_per_channel_affine": "use qrs.quantization.LearnableFakeQuantize",
     },
     "qrs.quantization": {
         **dict.fromkeys(

@@ -31,6 +31,8 @@ CONV_FUNCTION = (
     "scale=1.0, zero_point=0, dtype=quint8"
 )
 
+POOL = "input, kernel_size, stride=None, padding=0"
+
 QUANTIZATION = {
     # Workflow.
     "quantize": "model, run_fn, run_args, mapping=None, inplace=False",
@@ -327,6 +329,24 @@ NAMES: dict[str, dict[str, str | None]] = {
         "conv2d": CONV_FUNCTION,
         "conv3d": CONV_FUNCTION,
         "linear": "input, weight, bias=None, scale=None, zero_point=None",
+        "max_pool1d": f"{POOL}, dilation=1, ceil_mode=False, return_indices=False",
+        "max_pool2d": f"{POOL}, dilation=1, ceil_mode=False, return_indices=False",
+        "avg_pool2d": f"{POOL}, ceil_mode=False, count_include_pad=True, divisor_override=None",
+        "avg_pool3d": f"{POOL}, ceil_mode=False, count_include_pad=True, divisor_override=None",
+        "adaptive_avg_pool2d": "input, output_size",
+        "adaptive_avg_pool3d": "input, output_size",
+        "interpolate": "input, size=None, scale_factor=None, mode='nearest', align_corners=None",
+        "upsample": "input, size=None, scale_factor=None, mode='nearest', align_corners=None",
+        "upsample_bilinear": "input, size=None, scale_factor=None",
+        "upsample_nearest": "input, size=None, scale_factor=None",
+        "hardtanh": "input, min_val=-1.0, max_val=1.0, inplace=False",
+        "clamp": "input, min_, max_",
+        "threshold": "input, threshold, value",
+        "hardsigmoid": "input, inplace=False",
+        "hardswish": "input, scale, zero_point",
+        "elu": "input, scale, zero_point, alpha=1.0",
+        "celu": "input, scale, zero_point, alpha=1.0",
+        "leaky_relu": ("input, negative_slope=0.01, inplace=False, scale=None, zero_point=None"),
     },
     "nn.quantizable": {
         "LSTM": (

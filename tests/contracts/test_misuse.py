@@ -408,3 +408,16 @@ def test_scripts_that_ask_for_a_gpu_run() -> None:
     device = qrs.device("cuda" if qrs.cuda.is_available() else "cpu")
     assert qrs.cuda.device_count() == 0
     assert nn.Linear(2, 2).to(device)(qrs.ones(1, 2).to(device)).device == device
+
+
+def test_float_conversions_leave_integer_layers_exact() -> None:
+    x = image()
+    layers = (Q.QuantStub(), nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2), nn.GroupNorm(1, 2))
+    model = sequential(*layers, nn.ELU(), Q.DeQuantStub())
+    ready = Q.prepare(model)
+    ready(x)
+    small = Q.convert(ready)
+    before = small(x).tolist()
+    for convert in (small.half, small.double, small.float):
+        convert()
+        assert small(x).tolist() == before

@@ -9,6 +9,7 @@ import pytest
 import qrs
 from qrs.absent import ABSENT
 from tests.contracts.names import NAMES
+from tests.contracts.operators import OPERATORS
 
 
 def found(path: str) -> Any:
@@ -90,3 +91,8 @@ def test_importing_the_graph_mode_says_what_to_use() -> None:
         exec("from qrs.quantization import quantize_fx")
     with pytest.raises(ImportError, match="FX graphs"):
         exec("from qrs.quantization.quantize_fx import prepare_fx")
+
+
+@pytest.mark.parametrize("operator", OPERATORS)
+def test_operator_has_a_home(operator: str) -> None:
+    assert callable(found(OPERATORS[operator]))

@@ -25,6 +25,8 @@ OUTSIDE = {
     *("detach_", "requires_grad_", "register_hook", "retain_grad", "backward"),
     # Other types: `test_casts_pass_the_gradient`.
     *("float", "half", "type", "to"),
+    # Refuses.
+    "cuda",
     # Its first argument is an equation: `test_einsum`.
     "einsum",
     # The switches, seeds and files of the package.

@@ -48,13 +48,13 @@ def _mapped(
 
 
 def unary(
-    x: QTensor, function: Callable[[Tensor], Tensor], scale: float, zero_point: int
+    input: QTensor, function: Callable[[Tensor], Tensor], scale: float, zero_point: int
 ) -> QTensor:
     """Apply any function of one variable: it is called once, with the 256 values of a byte.
 
     Parameters
     ----------
-    x : QTensor, quint8 or qint8, any shape
+    input : QTensor, quint8 or qint8, any shape
     function : callable
         From a float32 tensor of shape (256,) to another, each element for itself.
     scale, zero_point : float, int
@@ -72,15 +72,15 @@ def unary(
     >>> qrs.nn.quantized.functional.unary(x, lambda v: v * v, 0.25, 0).dequantize()
     tensor([1., 4.])
     """
-    return _mapped("unary", x, function, (scale, zero_point), keep=False)
+    return _mapped("unary", input, function, (scale, zero_point), keep=False)
 
 
-def hardswish(x: QTensor, scale: float, zero_point: int) -> QTensor:
+def hardswish(input: QTensor, scale: float, zero_point: int) -> QTensor:
     """Compute ``x * relu6(x + 3) / 6``.
 
     Parameters
     ----------
-    x : QTensor, quint8 or qint8, any shape
+    input : QTensor, quint8 or qint8, any shape
     scale, zero_point : float, int
         Of the result.
 
@@ -96,10 +96,10 @@ def hardswish(x: QTensor, scale: float, zero_point: int) -> QTensor:
     >>> qrs.nn.quantized.functional.hardswish(x, 0.5, 0).dequantize()
     tensor([0., 3.])
     """
-    return _mapped("hardswish", x, activation.hardswish, (scale, zero_point))
+    return _mapped("hardswish", input, activation.hardswish, (scale, zero_point))
 
 
-def elu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
+def elu(input: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
     """Compute x above zero and ``alpha (exp(x) - 1)`` below; arguments as of `hardswish`.
 
     Examples
@@ -109,10 +109,10 @@ def elu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTenso
     >>> qrs.nn.quantized.functional.elu(x, 0.5, 4).dequantize()
     tensor([-1.,  3.])
     """
-    return _mapped("elu", x, activation.elu, (scale, zero_point), float(alpha))
+    return _mapped("elu", input, activation.elu, (scale, zero_point), float(alpha))
 
 
-def celu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
+def celu(input: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTensor:
     """Compute x above zero and ``alpha (exp(x / alpha) - 1)`` below; as `hardswish`.
 
     Examples
@@ -122,10 +122,10 @@ def celu(x: QTensor, scale: float, zero_point: int, alpha: float = 1.0) -> QTens
     >>> qrs.nn.quantized.functional.celu(x, 0.5, 4, 0.5).dequantize()
     tensor([-0.5000,  3.0000])
     """
-    return _mapped("celu", x, activation.celu, (scale, zero_point), float(alpha))
+    return _mapped("celu", input, activation.celu, (scale, zero_point), float(alpha))
 
 
-def gelu(x: QTensor, scale: float, zero_point: int, approximate: str = "none") -> QTensor:
+def gelu(input: QTensor, scale: float, zero_point: int, approximate: str = "none") -> QTensor:
     """Compute ``x * Phi(x)``; arguments as of `hardswish`, ``approximate`` as of `nn.GELU`.
 
     Examples
@@ -135,10 +135,10 @@ def gelu(x: QTensor, scale: float, zero_point: int, approximate: str = "none") -
     >>> qrs.nn.quantized.functional.gelu(x, 0.5, 4).dequantize()
     tensor([0., 3.])
     """
-    return _mapped("gelu", x, activation.gelu, (scale, zero_point), approximate)
+    return _mapped("gelu", input, activation.gelu, (scale, zero_point), approximate)
 
 
-def silu(x: QTensor, scale: float, zero_point: int) -> QTensor:
+def silu(input: QTensor, scale: float, zero_point: int) -> QTensor:
     """Compute ``x * sigmoid(x)``; arguments as of `hardswish`.
 
     Examples
@@ -148,10 +148,10 @@ def silu(x: QTensor, scale: float, zero_point: int) -> QTensor:
     >>> qrs.nn.quantized.functional.silu(x, 0.5, 4).dequantize()
     tensor([0., 3.])
     """
-    return _mapped("silu", x, activation.silu, (scale, zero_point))
+    return _mapped("silu", input, activation.silu, (scale, zero_point))
 
 
-def sigmoid(x: QTensor, scale: float, zero_point: int) -> QTensor:
+def sigmoid(input: QTensor, scale: float, zero_point: int) -> QTensor:
     """Compute ``1 / (1 + exp(-x))``; arguments as of `hardswish`.
 
     Examples
@@ -161,10 +161,10 @@ def sigmoid(x: QTensor, scale: float, zero_point: int) -> QTensor:
     >>> qrs.nn.quantized.functional.sigmoid(x, 0.5, 4).dequantize()
     tensor([0.5000, 1.0000])
     """
-    return _mapped("sigmoid", x, Tensor.sigmoid, (scale, zero_point))
+    return _mapped("sigmoid", input, Tensor.sigmoid, (scale, zero_point))
 
 
-def tanh(x: QTensor, scale: float, zero_point: int) -> QTensor:
+def tanh(input: QTensor, scale: float, zero_point: int) -> QTensor:
     """Compute the hyperbolic tangent; arguments as of `hardswish`.
 
     Examples
@@ -174,7 +174,7 @@ def tanh(x: QTensor, scale: float, zero_point: int) -> QTensor:
     >>> qrs.nn.quantized.functional.tanh(x, 0.5, 4).dequantize()
     tensor([-1.,  0.])
     """
-    return _mapped("tanh", x, Tensor.tanh, (scale, zero_point))
+    return _mapped("tanh", input, Tensor.tanh, (scale, zero_point))
 
 
 def _own(where: str, x: Any) -> tuple[QTensor, tuple[float, int]]:
@@ -185,7 +185,7 @@ def _own(where: str, x: Any) -> tuple[QTensor, tuple[float, int]]:
 
 
 def leaky_relu(
-    x: QTensor,
+    input: QTensor,
     negative_slope: float = 0.01,
     inplace: bool = False,
     scale: float | None = None,
@@ -195,12 +195,12 @@ def leaky_relu(
 
     Parameters
     ----------
-    x : QTensor, quint8 or qint8, any shape
+    input : QTensor, quint8 or qint8, any shape
     negative_slope : float
     inplace : bool
         Has no effect: quantized tensors are not overwritten.
     scale, zero_point : float, int, optional
-        Of the result; those of ``x`` unless both are given.
+        Of the result; those of ``input`` unless both are given.
 
     Raises
     ------
@@ -215,14 +215,14 @@ def leaky_relu(
     tensor([-1.,  3.])
     """
     del inplace
-    x, output = _own("leaky_relu", x)
+    input, output = _own("leaky_relu", input)
     if scale is not None and zero_point is not None:
         output = (scale, zero_point)
-    return _mapped("leaky_relu", x, activation.leaky_relu, output, float(negative_slope))
+    return _mapped("leaky_relu", input, activation.leaky_relu, output, float(negative_slope))
 
 
-def relu6(x: QTensor, inplace: bool = False) -> QTensor:
-    """Compute ``min(max(x, 0), 6)`` under the parameters of ``x``.
+def relu6(input: QTensor, inplace: bool = False) -> QTensor:
+    """Compute ``min(max(input, 0), 6)`` under the parameters of ``input``.
 
     Examples
     --------
@@ -232,23 +232,23 @@ def relu6(x: QTensor, inplace: bool = False) -> QTensor:
     tensor([0., 6.])
     """
     del inplace
-    return byte_tensor("quantized.relu6", x).clamp(0.0, 6.0)
+    return byte_tensor("quantized.relu6", input).clamp(0.0, 6.0)
 
 
-def clamp(x: QTensor, min_: float, max_: float) -> QTensor:
-    """Compute ``min(max(x, min_), max_)`` under the parameters of ``x``.
+def clamp(input: QTensor, min_: float, max_: float) -> QTensor:
+    """Compute ``min(max(input, min_), max_)`` under the parameters of ``input``.
 
     The bounds are quantized first; the upper one wins where they cross.
 
     Parameters
     ----------
-    x : QTensor, quint8 or qint8, any shape
+    input : QTensor, quint8 or qint8, any shape
     min_, max_ : float
 
     Raises
     ------
     DtypeError
-        If ``x`` is not such.
+        If ``input`` is not such.
 
     Examples
     --------
@@ -257,11 +257,11 @@ def clamp(x: QTensor, min_: float, max_: float) -> QTensor:
     >>> qrs.nn.quantized.functional.clamp(x, -1.0, 2.0).dequantize()
     tensor([-1.,  2.])
     """
-    return byte_tensor("quantized.clamp", x).clamp(min_, max_)
+    return byte_tensor("quantized.clamp", input).clamp(min_, max_)
 
 
 def hardtanh(
-    x: QTensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
+    input: QTensor, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False
 ) -> QTensor:
     """As `clamp`, between -1 and 1 by default.
 
@@ -273,10 +273,10 @@ def hardtanh(
     tensor([-1.,  1.])
     """
     del inplace
-    return byte_tensor("quantized.hardtanh", x).clamp(min_val, max_val)
+    return byte_tensor("quantized.hardtanh", input).clamp(min_val, max_val)
 
 
-def threshold(x: QTensor, threshold: float, value: float, inplace: bool = False) -> QTensor:
+def threshold(input: QTensor, threshold: float, value: float, inplace: bool = False) -> QTensor:
     """Compute x where it is greater than ``threshold``, else ``value``; keeps the parameters.
 
     Examples
@@ -287,12 +287,12 @@ def threshold(x: QTensor, threshold: float, value: float, inplace: bool = False)
     tensor([1., 8.])
     """
     del inplace
-    x, output = _own("threshold", x)
+    input, output = _own("threshold", input)
     arguments = float(threshold), float(value)
-    return _mapped("threshold", x, activation.threshold, output, *arguments)
+    return _mapped("threshold", input, activation.threshold, output, *arguments)
 
 
-def hardsigmoid(x: QTensor, inplace: bool = False) -> QTensor:
+def hardsigmoid(input: QTensor, inplace: bool = False) -> QTensor:
     """Compute ``relu6(x + 3) / 6`` with scale 1/256 and the smallest zero point.
 
     Examples
@@ -303,14 +303,16 @@ def hardsigmoid(x: QTensor, inplace: bool = False) -> QTensor:
     tensor([0.0000, 0.5000])
     """
     del inplace
-    x = byte_tensor("quantized.hardsigmoid", x)
-    kind: Any = x._dtype
-    result: QTensor = by_table(x, activation.hardsigmoid, PerTensor(1 / 256, kind.qmin))
+    input = byte_tensor("quantized.hardsigmoid", input)
+    kind: Any = input._dtype
+    result: QTensor = by_table(input, activation.hardsigmoid, PerTensor(1 / 256, kind.qmin))
     return result
 
 
-def dropout(x: QTensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> QTensor:
-    """Return ``x``; in training a float tensor is expected.
+def dropout(
+    input: QTensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> QTensor:
+    """Return ``input``; in training a float tensor is expected.
 
     Raises
     ------
@@ -323,4 +325,4 @@ def dropout(x: QTensor, p: float = 0.5, training: bool = True, inplace: bool = F
             "dropout: a quantized tensor came in training, expected a float one; call eval() on "
             "the model"
         )
-    return x
+    return input

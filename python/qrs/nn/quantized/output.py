@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn, Self
 
 import numpy as np
@@ -162,6 +163,11 @@ class QuantizedOutput(Module):
         ):
             return input
         refuse_input(self._get_name(), input, self.output_dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        # `half` and `double` are for float modules: the parameters of an integer one stay exact.
+        del fn
+        return self
 
     # ---- state -----------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 import numpy as np
@@ -73,6 +74,11 @@ class Quantize(Module):
             If the stub was not prepared, or its observer has seen no data.
         """
         return cls(*observed_output(mod, "Quantize.from_float"))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor]) -> Self:
+        # As `QuantizedOutput`: the scale stays exact.
+        del fn
+        return self
 
     def forward(self, X: Tensor) -> QTensor:  # noqa: N803 - PyTorch's name
         """Quantize ``X``, float32, any shape.
