@@ -26,14 +26,19 @@ __all__ = [
     "dequantize",
     "dequantize_float_qparams",
     "dequantize_per_channel",
+    "divergences",
     "get_num_threads",
     "group_norm",
+    "histogram",
+    "histogram_on_grid",
     "layer_norm",
+    "least_error_range",
     "level",
     "lookup",
     "matmul",
     "max_pool",
     "mean",
+    "min_max",
     "nearest",
     "permute",
     "quantize",
@@ -43,6 +48,7 @@ __all__ = [
     "select",
     "set_num_threads",
     "softmax",
+    "squared_errors",
 ]
 
 @final
@@ -151,7 +157,19 @@ def dequantize_float_qparams(
 def dequantize_per_channel(
     q: NDArray[Any], scales: NDArray[np.float32], zero_points: NDArray[np.int32], axis: int, /
 ) -> NDArray[np.float32]: ...
+def divergences(
+    counts: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    candidates: NDArray[np.float64],
+    qmin: int,
+    qmax: int,
+    /,
+) -> NDArray[np.float64]: ...
 def get_num_threads() -> int: ...
+def histogram(x: NDArray[np.float32], lo: float, hi: float, bins: int, /) -> NDArray[np.int64]: ...
+def histogram_on_grid(
+    x: NDArray[np.float32], first: int, exponent: int, bins: int, /
+) -> NDArray[np.int64]: ...
 def layer_norm(
     x: NDArray[np.float32],
     n: int,
@@ -160,6 +178,9 @@ def layer_norm(
     eps: float,
     /,
 ) -> NDArray[np.float32]: ...
+def least_error_range(
+    counts: NDArray[np.float32], width: float, levels: int, /
+) -> tuple[int, int]: ...
 def level() -> str: ...
 def quantize(
     x: NDArray[np.float32], scale: float, zero_point: int, kind: str, /
@@ -254,6 +275,7 @@ def bilinear(
     zero_point: int,
     /,
 ) -> NDArray[Any]: ...
+def min_max(x: NDArray[np.float32], /) -> tuple[float, float, bool]: ...
 def nearest(size: int, count: int, scale: float | None, /) -> list[int]: ...
 def binary(
     operation: str,
@@ -280,3 +302,11 @@ def permute(x: NDArray[np.uint8], order: list[int], /) -> NDArray[np.uint8]: ...
 def select(
     x: NDArray[np.uint8], tables: list[NDArray[np.int64] | None], fill: int, /
 ) -> NDArray[np.uint8]: ...
+def squared_errors(
+    counts: NDArray[np.int64],
+    centres: NDArray[np.float64],
+    candidates: NDArray[np.float64],
+    qmin: int,
+    qmax: int,
+    /,
+) -> NDArray[np.float64]: ...

@@ -6,6 +6,7 @@ pub mod conv;
 pub mod embedding;
 pub mod error;
 pub mod gemm;
+pub mod histogram;
 #[expect(unsafe_code, reason = "the one place of CPU instructions; see isa/mod.rs")]
 pub mod isa;
 pub mod linear;

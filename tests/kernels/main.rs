@@ -4,6 +4,7 @@ mod activation;
 mod cases;
 mod conv;
 mod embedding;
+mod histogram;
 mod linear;
 mod norm;
 mod normalize;

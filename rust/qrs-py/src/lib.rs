@@ -12,6 +12,7 @@ mod conv;
 mod embedding;
 mod error;
 mod fixed;
+mod histogram;
 mod linear;
 mod norm;
 mod normalize;
@@ -38,6 +39,10 @@ mod _qrs {
     #[pymodule_export]
     use super::embedding::PackedEmbedding;
     #[pymodule_export]
+    use super::histogram::{
+        divergences, histogram, histogram_on_grid, least_error_range, squared_errors,
+    };
+    #[pymodule_export]
     use super::linear::PackedLinear;
     #[pymodule_export]
     use super::norm::{layer_norm, softmax};
@@ -49,8 +54,8 @@ mod _qrs {
     use super::pool::{adaptive_pool, avg_pool, max_pool, mean};
     #[pymodule_export]
     use super::quantize::{
-        choose_qparams, dequantize, dequantize_float_qparams, dequantize_per_channel, quantize,
-        quantize_float_qparams, quantize_per_channel,
+        choose_qparams, dequantize, dequantize_float_qparams, dequantize_per_channel, min_max,
+        quantize, quantize_float_qparams, quantize_per_channel,
     };
     #[pymodule_export]
     use super::resample::{bilinear, nearest, permute, select};

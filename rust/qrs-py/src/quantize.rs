@@ -239,6 +239,15 @@ fn each_channel<Z: Element, R>(
     pairs.map(|(&scale, &z)| make(scale, z).map_err(|error| raise(&error))).collect()
 }
 
+/// The smallest and largest value, and whether all are finite.
+#[pyfunction]
+#[pyo3(signature = (x, /))]
+pub(crate) fn min_max(py: Python<'_>, x: &Bound<'_, PyUntypedArray>) -> PyResult<(f32, f32, bool)> {
+    let x = Input::<f32>::new(x, "min_max", "input")?;
+    let (x, level) = (x.slice(), chosen()?);
+    call(py, x.len() / PER_NANOSECOND, || Ok(level.run(Measure(x))))
+}
+
 /// Scale and zero point of one dynamically quantized input.
 #[pyfunction]
 #[pyo3(signature = (x, reduce_range, /))]

@@ -5,6 +5,7 @@
 pub mod activation;
 pub mod conv;
 pub mod embedding;
+pub mod histogram;
 pub mod linear;
 pub mod norm;
 pub mod normalize;

@@ -50,8 +50,9 @@ fn clamp(q: i64, span: Span) -> i32 {
 }
 
 /// The nearest integer, of two equally near ones the even one.
-pub(super) fn nearest_even(v: f32) -> i64 {
-    let (v, below) = (f64::from(v), f64::from(v).floor());
+pub(super) fn nearest_even(v: impl Into<f64>) -> i64 {
+    let v = v.into();
+    let below = v.floor();
     let low = below as i64; // saturates
     match (v - below).partial_cmp(&0.5) {
         Some(Ordering::Greater) => low + 1,

@@ -11,6 +11,7 @@ use qrs::isa::Level;
 pub mod activation;
 pub mod conv;
 pub mod embedding;
+pub mod histogram;
 pub mod linear;
 pub mod norm;
 pub mod normalize;
@@ -61,6 +62,9 @@ pub const ALL: &[Case] = &[
     ("normalize, threads", normalize::threads),
     ("embedding", embedding::all),
     ("embedding, threads", embedding::threads),
+    ("histogram, counts", histogram::counts),
+    ("histogram, ranges", histogram::ranges),
+    ("histogram, threads", histogram::threads),
     ("resample, bilinear", resample::between),
     ("resample, select", resample::chosen),
     ("resample, permute", resample::moved),
@@ -133,7 +137,7 @@ macro_rules! integer_bits {
         }
     })+ };
 }
-integer_bits!(u8, i8, i32, u64);
+integer_bits!(u8, i8, i32, i64, u64);
 
 /// Hash of everything that a case computed.
 #[derive(Clone, Copy, Debug)]

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple, cast
 import numpy as np
 import numpy.typing as npt
 
+from qrs._kernels import min_max
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.errors import DtypeError, NonFiniteError, NotCalibratedError, QrsError
@@ -213,14 +214,13 @@ class UniformQuantizationObserverBase(ObserverBase):
         values = x._array
         if values.size:
             values = values.astype(np.float32, copy=False)
-            lo, hi = values.min(), values.max()
-            # NaN spreads to both ends, so the ends tell about the whole tensor.
-            if not (np.isfinite(lo) and np.isfinite(hi)):
+            lo, hi, finite = min_max(values.ravel("K"))
+            if not finite:
                 values = self._without_nonfinite(values)
                 if not values.size:
                     return x
                 lo, hi = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
-            self._observe(Batch(values, lo, hi))
+            self._observe(Batch(values, np.float32(lo), np.float32(hi)))
         return x
 
     def _without_nonfinite(self, values: FloatArray) -> FloatArray:
@@ -246,7 +246,11 @@ class UniformQuantizationObserverBase(ObserverBase):
 
     def _calculate_qparams(self, lo: FloatArray, hi: FloatArray) -> tuple[Tensor, Tensor]:
         """Scale and zero point of a range, shape (1,) or (C,), under this observer's scheme."""
-        scale, zero_point = qparams(
+        scale, zero_point = self._qparams(lo, hi)
+        return Tensor._wrap(scale), Tensor._wrap(zero_point)
+
+    def _qparams(self, lo: Any, hi: Any) -> tuple[FloatArray, npt.NDArray[Any]]:
+        return qparams(
             lo,
             hi,
             self.dtype,
@@ -256,7 +260,6 @@ class UniformQuantizationObserverBase(ObserverBase):
             custom_range=self._custom_range,
             eps=cast(np.float32, self.eps._array[0]),
         )
-        return Tensor._wrap(scale), Tensor._wrap(zero_point)
 
     def _not_calibrated(self) -> NotCalibratedError:
         return NotCalibratedError(

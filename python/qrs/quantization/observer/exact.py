@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from qrs._kernels import histogram_on_grid
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.quantization.observer.base import (
@@ -82,9 +83,8 @@ class ExactHistogramObserver(UniformQuantizationObserverBase):
 
     def _observe(self, batch: Batch) -> None:
         self._widen(float(batch.lo), float(batch.hi))
-        scaled = np.ldexp(batch.values.ravel().astype(np.float64), -int(self.exponent._array))
-        index = np.floor(scaled).astype(np.int64) - self.first._array
-        self._add(np.bincount(index, minlength=self.bins))
+        first, exponent = int(self.first._array), int(self.exponent._array)
+        self._add(histogram_on_grid(batch.values.ravel("K"), first, exponent, self.bins))
 
     def _add(self, counts: npt.NDArray[np.int64]) -> None:
         self.histogram = wrap(self.histogram._array + counts, np.int64)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
-import numpy.typing as npt
 
+from qrs._kernels import histogram, least_error_range
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint4x2, quint8
 from qrs.quantization.observer.base import (
@@ -23,11 +23,6 @@ from qrs.quantization.qparams import FloatArray
 from qrs.tensor import Tensor
 
 __all__ = ["HistogramObserver"]
-
-_Doubles = npt.NDArray[np.float64]
-
-# Fraction of the mass that one step of the search cuts off.
-_STEP = 1e-5
 
 
 class HistogramObserver(UniformQuantizationObserverBase):
@@ -186,9 +181,7 @@ def _count(values: FloatArray, bins: int, lo: np.float32, hi: np.float32) -> Flo
         counts = np.zeros(bins, np.float32)
         counts[0] = values.size
         return counts
-    position = (values.ravel() - lo) / (hi - lo) * np.float32(bins)
-    index = np.minimum(position.astype(np.int64), bins - 1)
-    return np.bincount(index, minlength=bins).astype(np.float32)
+    return histogram(values.ravel("K"), float(lo), float(hi), bins).astype(np.float32)
 
 
 def _placed(source: _Histogram, lo: np.float32, hi: np.float32) -> FloatArray:
@@ -236,46 +229,5 @@ def _search(state: _Histogram, levels: int) -> tuple[np.float32, np.float32]:
     width = (hi - lo) / np.float32(bins)
     if not (0 < width < np.inf):
         return lo, hi
-    mass = np.cumsum(counts, dtype=np.float64)
-    total = mass[-1]
-    alpha, beta, best = 0.0, 1.0, np.inf
-    start, end = 0, bins - 1
-    while alpha < beta:
-        next_alpha, next_beta = alpha + _STEP, beta - _STEP
-        left, right = start, end
-        while left < end and mass[left] < next_alpha * total:
-            left += 1
-        while right > start and mass[right] > next_beta * total:
-            right -= 1
-        if left - start > end - right:
-            candidate, alpha = (left, end), next_alpha
-        else:
-            candidate, beta = (start, right), next_beta
-        if candidate == (start, end):
-            continue
-        error = _error(counts.astype(np.float64), float(width), *candidate, levels)
-        if error > best:
-            break
-        best = error
-        start, end = candidate
+    start, end = least_error_range(counts, float(width), levels)
     return lo + width * np.float32(start), lo + width * np.float32(end + 1)
-
-
-def _error(counts: _Doubles, width: float, start: int, end: int, levels: int) -> float:
-    """Squared error when bins start..end are cut into `levels` steps and the rest is clamped.
-
-    A source bin of density rho that covers [b, e], in units of the range's start, adds the integral
-    of the squared distance to the centre of its step: with G(u, v) = (v^3 - u^3) / 3 and step w,
-    rho * (G(b - cb, w/2) + (je - jb - 1) * G(-w/2, w/2) + G(-w/2, e - ce)), where jb, je are the
-    steps of its ends and cb, ce their centres.
-    """
-    step = width * (end - start + 1) / levels
-    begin = (np.arange(counts.size) - start) * width
-    finish = begin + width
-    first = np.clip(np.floor(begin / step), 0, levels - 1)
-    last = np.clip(np.floor(finish / step), 0, levels - 1)
-    half = step / 2
-    u = begin - (first + 0.5) * step
-    v = finish - (last + 0.5) * step
-    whole = (last - first - 1) * (2 * half**3)
-    return float(np.dot(counts / width, (half**3 - u**3) + whole + (v**3 + half**3)) / 3)

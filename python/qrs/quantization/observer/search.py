@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from qrs._kernels import divergences, squared_errors
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.quantization.observer.exact import Doubles, ExactHistogramObserver
-from qrs.quantization.qparams import qparams
 
 __all__ = ["EntropyObserver", "MSEObserver", "PercentileObserver"]
 
@@ -73,6 +73,9 @@ class _ThresholdSearch(ExactHistogramObserver):
     First both sides are clipped at one magnitude, then the upper and the lower end alone.
     """
 
+    # From counts, centres of bins, rows of lo, hi, scale and zero point, and the integers' ends.
+    _losses: ClassVar[Callable[[Counts, Doubles, Doubles, int, int], Doubles]]
+
     def _choose(self, counts: Counts, edges: Doubles) -> tuple[float, float]:
         lo, hi = min(float(edges[0]), 0.0), max(float(edges[-1]), 0.0)
         top = max(-lo, hi)
@@ -81,40 +84,22 @@ class _ThresholdSearch(ExactHistogramObserver):
         centres = (edges[1:] + edges[:-1]) / 2
         share = np.arange(1, _TRIES + 1) / _TRIES
 
-        def loss(candidate: tuple[float, float]) -> float:
-            return self._loss(counts, centres, *candidate)
+        def least(candidates: list[tuple[float, float]]) -> tuple[float, float]:
+            return self._least(counts, centres, candidates)
 
-        best = _least(loss, [(max(lo, -top * t), min(hi, top * t)) for t in share])
-        best = _least(loss, [best, *((best[0], hi * t) for t in share if hi > 0)])
-        return _least(loss, [best, *((lo * t, best[1]) for t in share if lo < 0)])
+        best = least([(max(lo, -top * t), min(hi, top * t)) for t in share])
+        best = least([best, *((best[0], hi * t) for t in share if hi > 0)])
+        return least([best, *((lo * t, best[1]) for t in share if lo < 0)])
 
-    def _loss(self, counts: Counts, centres: Doubles, lo: float, hi: float) -> float:
-        raise NotImplementedError(
-            f"{type(self).__name__}: no _loss method, expected the class to define one"
-        )
-
-    def _steps(self, centres: Doubles, lo: float, hi: float) -> tuple[Doubles, float, float]:
-        """Stored integers of the bin centres under a range, with its scale and zero point."""
-        scale, zero_point = qparams(
-            np.asarray(lo, np.float32),
-            np.asarray(hi, np.float32),
-            self.dtype,
-            self.qscheme,
-            self.quant_min,
-            self.quant_max,
-            custom_range=self._custom_range,
-        )
-        s, z = float(scale[0]), float(zero_point[0])
-        q = np.clip(np.rint(centres / s) + z, self.quant_min, self.quant_max)
-        return q, s, z
-
-
-def _least(
-    loss: Callable[[tuple[float, float]], float], candidates: list[tuple[float, float]]
-) -> tuple[float, float]:
-    """The widest candidate of least loss; they come narrowest first."""
-    losses = np.array([loss(candidate) for candidate in candidates])
-    return candidates[len(losses) - 1 - int(np.argmin(losses[::-1]))]
+    def _least(
+        self, counts: Counts, centres: Doubles, candidates: list[tuple[float, float]]
+    ) -> tuple[float, float]:
+        """The last candidate of least loss: the widest, as they come narrowest first."""
+        lo, hi = np.array(candidates).T
+        scale, zero_point = self._qparams(lo, hi)
+        rows = np.stack([lo, hi, scale, zero_point], axis=1).astype(np.float64)
+        losses = type(self)._losses(counts, centres, rows, self.quant_min, self.quant_max)
+        return candidates[len(losses) - 1 - int(np.argmin(losses[::-1]))]
 
 
 class MSEObserver(_ThresholdSearch):
@@ -138,9 +123,7 @@ class MSEObserver(_ThresholdSearch):
     True
     """
 
-    def _loss(self, counts: Counts, centres: Doubles, lo: float, hi: float) -> float:
-        q, scale, zero_point = self._steps(centres, lo, hi)
-        return float(np.dot(counts, (centres - (q - zero_point) * scale) ** 2))
+    _losses = staticmethod(squared_errors)
 
 
 class EntropyObserver(_ThresholdSearch):
@@ -169,24 +152,4 @@ class EntropyObserver(_ThresholdSearch):
     True
     """
 
-    def _loss(self, counts: Counts, centres: Doubles, lo: float, hi: float) -> float:
-        q, _, _ = self._steps(centres, lo, hi)
-        inside = np.flatnonzero((centres >= lo) & (centres <= hi))
-        if inside.size == 0:
-            return float("inf")
-        start, stop = inside[0], inside[-1] + 1
-        kept = counts[start:stop].astype(np.float64)
-        reference = kept.copy()
-        reference[0] += counts[:start].sum()
-        reference[-1] += counts[stop:].sum()
-        if not kept.any():
-            return float("inf")
-        step = (q[start:stop] - q[start]).astype(np.int64)
-        used = reference > 0
-        mass = np.bincount(step, kept)
-        width = np.maximum(np.bincount(step, used), 1)
-        p = reference[used] / reference.sum()
-        model = (mass / width)[step][used] / kept.sum()
-        # A used bin of the reference without mass in the model: only an outermost one.
-        model = np.maximum(model, 1e-12)
-        return float(np.dot(p, np.log(p / model)))
+    _losses = staticmethod(divergences)
