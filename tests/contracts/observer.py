@@ -196,24 +196,56 @@ def check_records_no_gradient(factory: Factory) -> None:
     assert not scale.requires_grad
 
 
-def check_merge(factory: Factory) -> None:
-    """Merging equals seeing all, in either order; or the class says that it cannot."""
-    data = batches()
-    left, right = fed(factory, data[:1]), fed(factory, data[1:])
-    try:
-        left.merge(right)
-    except qrs.errors.QrsError as error:
-        assert "order" in str(error)
-        return
-    scale, zero_point = qparams(left)
-    expected_scale, expected_zero_point = qparams(fed(factory, data))
+def assert_close(left: Any, right: Any) -> None:
+    """Two observers answer nearly alike."""
+    (scale, zero_point), (expected_scale, expected_zero_point) = qparams(left), qparams(right)
     assert np.allclose(scale, expected_scale, rtol=0.02)
     assert (np.abs(zero_point - expected_zero_point) <= 2).all()
+
+
+def depends_on_order(factory: Factory) -> bool:
+    """Whether the class says that what it records depends on the order of the batches."""
+    try:
+        factory().merge(factory())
+    except qrs.errors.QrsError as error:
+        assert "order" in str(error)
+        return True
+    return False
+
+
+def check_order_and_split(factory: Factory) -> None:
+    """However the data is cut and ordered, the result is that of all at once."""
+    if depends_on_order(factory):
+        return
+    whole = fed(factory, [np.concatenate(batches(), axis=2)])
+    rng = np.random.default_rng(8)
+    for _ in range(5):
+        columns = rng.permutation(np.concatenate(batches(), axis=2), axis=2)
+        cuts = np.sort(rng.integers(1, columns.shape[2], 4))
+        parts = np.split(columns, cuts, axis=2)
+        assert_close(fed(factory, parts), whole)
+
+
+def check_merge(factory: Factory) -> None:
+    """Merging equals seeing all, in either order; or the class says that it cannot."""
+    if depends_on_order(factory):
+        return
+    data = batches()
+    for first, second in ((data[:1], data[1:]), (data[1:], data[:1])):
+        left = fed(factory, first)
+        left.merge(fed(factory, second))
+        assert_close(left, fed(factory, data))
     fresh = factory()
     fresh.merge(left)
     assert_same(fresh, left)
     left.merge(factory())
     assert_same(fresh, left)
+
+
+def check_memory(factory: Factory) -> None:
+    """What is kept does not grow with the number of samples."""
+    few, many = fed(factory, batches()), fed(factory, batches() * 50)
+    assert abs(len(pickle.dumps(many)) - len(pickle.dumps(few))) < 16
 
 
 def checks() -> Iterator[Callable[[Factory], None]]:

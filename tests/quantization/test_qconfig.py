@@ -9,6 +9,7 @@ from qrs import quantization
 from qrs.quantization import (
     HistogramObserver,
     MinMaxObserver,
+    MSEObserver,
     PerChannelMinMaxObserver,
     QConfig,
     QConfigDynamic,
@@ -89,7 +90,7 @@ def test_defaults_of_each_profile(
     monkeypatch.setattr(qrs.backends.quantized, "engine", backend)
     qconfig = quantization.get_default_qconfig(backend)
     observer = qconfig.activation()
-    assert type(observer) is HistogramObserver
+    assert type(observer) is (MSEObserver if backend == "qrs" else HistogramObserver)
     assert (observer.quant_min, observer.quant_max) == activation
     observer = qconfig.weight()
     assert (observer.quant_min, observer.quant_max, observer.qscheme) == weight

@@ -103,7 +103,7 @@ def prepare(
     >>> model.qconfig = qrs.quantization.get_default_qconfig()
     >>> prepared = qrs.quantization.prepare(model)
     >>> type(prepared[1].activation_post_process).__name__
-    'HistogramObserver'
+    'MSEObserver'
     """
     for name, module in model.named_modules():
         # A fake quantizer, such as that of a weight, holds its own observer.

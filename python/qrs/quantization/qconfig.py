@@ -22,6 +22,7 @@ from qrs.quantization.fake_quantize_defaults import (
 from qrs.quantization.observer import (
     HistogramObserver,
     MovingAverageMinMaxObserver,
+    MSEObserver,
     NoopObserver,
     PlaceholderObserver,
     default_debug_observer,
@@ -213,7 +214,7 @@ class Defaults(NamedTuple):
 _DEFAULTS = {
     "qrs": Defaults(
         static=QConfig(
-            activation=HistogramObserver.with_args(reduce_range=False),
+            activation=MSEObserver,
             weight=per_channel_weight_observer_range_neg_127_to_127,
         ),
         qat=QConfig(
@@ -259,6 +260,9 @@ def _row(backend: str | None, where: str) -> Defaults:
 
 def get_default_qconfig(backend: str | None = None) -> QConfig:
     """The qconfig for static quantization under a profile.
+
+    That of "qrs" takes `MSEObserver` for activations: its ranges do not depend on the order of the
+    data or on how it is cut into batches. The others take `HistogramObserver`, as PyTorch does.
 
     Parameters
     ----------

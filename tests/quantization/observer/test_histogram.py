@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import qrs
 from qrs.quantization import HistogramObserver, MinMaxObserver
@@ -43,6 +45,18 @@ def test_mass_is_kept_while_the_range_grows() -> None:
     assert observer.histogram.sum().item() == pytest.approx(12_000, rel=1e-5)
     assert observer.min_val.item() == np.float32(min(b.min() for b in batches))
     assert observer.max_val.item() >= np.float32(max(b.max() for b in batches))
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 999), max_size=6))
+def test_documented_result_for_any_order_and_split(seed: int, cuts: list[int]) -> None:
+    rng = np.random.default_rng(seed)
+    data = (rng.standard_t(4, 1000) * rng.uniform(0.1, 10) + rng.normal()).astype(np.float32)
+    observer = seen(*np.split(rng.permutation(data), sorted(set(cuts))))
+    assert observer.histogram.sum().item() == pytest.approx(1000, rel=1e-4)
+    assert observer.min_val.item() == data.min()
+    assert observer.max_val.item() >= data.max()
+    (whole, _), (scale, _) = seen(data).calculate_qparams(), observer.calculate_qparams()
+    assert scale.item() == pytest.approx(whole.item(), rel=0.1)
 
 
 def test_tiny_first_range_does_not_take_memory() -> None:

@@ -73,6 +73,13 @@ def test_squared_error_is_never_above_minmax() -> None:
         )
 
 
+def test_entropy_is_not_led_astray_by_the_zeros_of_relu() -> None:
+    data = np.maximum(np.random.default_rng(10).normal(0, 1, 50_000), 0)
+    scale, zero_point = seen(EntropyObserver, data)
+    assert zero_point == 0
+    assert 3 / 255 < scale < 5 / 255
+
+
 def test_entropy_cuts_a_far_outlier_and_keeps_a_plain_range() -> None:
     rng = np.random.default_rng(9)
     data = rng.normal(0, 1, 50_000)

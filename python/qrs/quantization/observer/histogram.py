@@ -1,7 +1,8 @@
 """`HistogramObserver`: the range that minimises the squared quantization error.
 
-Source: the algorithm of PyTorch 1.8.1 as measured, with two of its defects left out: bounds are
-exact (not cut to integers), and no vector as long as the widened range is built.
+Source: the algorithm of PyTorch 1.8.1 as measured, with three of its defects left out: bounds are
+exact (not cut to integers), no vector as long as the widened range is built, and a first batch of
+one single value is not forgotten.
 """
 
 from __future__ import annotations
@@ -31,6 +32,10 @@ class HistogramObserver(UniformQuantizationObserverBase):
     The range grows with the data: old counts are spread over the bins of the wider range. The
     search starts at the full range, cuts mass from the side where that crosses more bins, and
     stops when the squared error first rises.
+
+    Spreading makes the result depend a little on the order of the batches, as in PyTorch. In any
+    order and any split every value is counted, the lower end is the smallest value, and the upper
+    one is not below the largest. Where the result must not depend on them, use `MSEObserver`.
 
     Parameters
     ----------
@@ -89,14 +94,8 @@ class HistogramObserver(UniformQuantizationObserverBase):
         self.register_buffer("max_val", wrap(-np.inf))
 
     def _observe(self, batch: Batch) -> None:
-        values, lo, hi = batch
-        old = self._state()
-        # One value has no width to relate a wider range to: its counts are dropped.
-        if old.lo >= old.hi:
-            self._store(_Histogram(_count(values, self.bins, lo, hi), lo, hi))
-            return
-        wide = _widened(old, lo, hi, self.upsample_rate)
-        counts = wide.counts + _count(values, self.bins, wide.lo, wide.hi)
+        wide = _covering(self._state(), batch.lo, batch.hi, self.upsample_rate)
+        counts = wide.counts + _count(batch.values, self.bins, wide.lo, wide.hi)
         self._store(wide._replace(counts=counts))
 
     def _state(self) -> _Histogram:
@@ -141,11 +140,7 @@ class HistogramObserver(UniformQuantizationObserverBase):
             # The wider one is spread; the other is placed into its bins.
             kept, added = added, kept
         if added.lo <= added.hi:
-            lo, hi = min(kept.lo, added.lo), max(kept.hi, added.hi)
-            if kept.lo < kept.hi:
-                kept = _widened(kept, lo, hi, self.upsample_rate)
-            else:
-                kept = _Histogram(_placed(kept, lo, hi), lo, hi)
+            kept = _covering(kept, added.lo, added.hi, self.upsample_rate)
             kept = kept._replace(counts=kept.counts + _placed(added, kept.lo, kept.hi))
         self._store(kept)
 
@@ -192,6 +187,15 @@ def _placed(source: _Histogram, lo: np.float32, hi: np.float32) -> FloatArray:
     span = max(float(hi) - float(lo), float(np.finfo(np.float32).tiny))
     index = np.clip((centres - float(lo)) / span * bins, 0, bins - 1).astype(np.int64)
     return np.bincount(index, source.counts, bins).astype(np.float32)
+
+
+def _covering(old: _Histogram, lo: np.float32, hi: np.float32, rate: int) -> _Histogram:
+    """The counts over a range that also holds [lo, hi]."""
+    if old.lo < old.hi:
+        return _widened(old, lo, hi, rate)
+    # Nothing, or a single value, which has no width to relate a wider range to.
+    lo, hi = min(old.lo, lo), max(old.hi, hi)
+    return _Histogram(_placed(old, lo, hi) if old.lo == old.hi else old.counts, lo, hi)
 
 
 def _widened(old: _Histogram, lo: np.float32, hi: np.float32, rate: int) -> _Histogram:

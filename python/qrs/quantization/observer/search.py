@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -73,8 +72,11 @@ class _ThresholdSearch(ExactHistogramObserver):
     First both sides are clipped at one magnitude, then the upper and the lower end alone.
     """
 
-    # From counts, centres of bins, rows of lo, hi, scale and zero point, and the integers' ends.
-    _losses: ClassVar[Callable[[Counts, Doubles, Doubles, int, int], Doubles]]
+    def _losses(self, counts: Counts, centres: Doubles, candidates: Doubles) -> Doubles:
+        """What each candidate loses, a row of lo, hi, scale and zero point."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: no _losses method, expected the class to define one"
+        )
 
     def _choose(self, counts: Counts, edges: Doubles) -> tuple[float, float]:
         lo, hi = min(float(edges[0]), 0.0), max(float(edges[-1]), 0.0)
@@ -98,7 +100,7 @@ class _ThresholdSearch(ExactHistogramObserver):
         lo, hi = np.array(candidates).T
         scale, zero_point = self._qparams(lo, hi)
         rows = np.stack([lo, hi, scale, zero_point], axis=1).astype(np.float64)
-        losses = type(self)._losses(counts, centres, rows, self.quant_min, self.quant_max)
+        losses = self._losses(counts, centres, rows)
         return candidates[len(losses) - 1 - int(np.argmin(losses[::-1]))]
 
 
@@ -123,7 +125,8 @@ class MSEObserver(_ThresholdSearch):
     True
     """
 
-    _losses = staticmethod(squared_errors)
+    def _losses(self, counts: Counts, centres: Doubles, candidates: Doubles) -> Doubles:
+        return squared_errors(counts, centres, candidates, self.quant_min, self.quant_max)
 
 
 class EntropyObserver(_ThresholdSearch):
@@ -131,7 +134,8 @@ class EntropyObserver(_ThresholdSearch):
 
     The reference distribution is the histogram with what lies outside moved into the outermost bins
     of the range; the other one gives every bin of a quantization step the mean of the used bins of
-    that step, outliers not counted.
+    that step, outliers not counted. The bin that begins at zero counts no more than the larger of
+    its neighbours: zeros, of which ReLU makes many, are stored exactly whatever the range.
 
     Parameters
     ----------
@@ -152,4 +156,13 @@ class EntropyObserver(_ThresholdSearch):
     True
     """
 
-    _losses = staticmethod(divergences)
+    def _losses(self, counts: Counts, centres: Doubles, candidates: Doubles) -> Doubles:
+        return divergences(counts, centres, candidates, self.quant_min, self.quant_max)
+
+    def _choose(self, counts: Counts, edges: Doubles) -> tuple[float, float]:
+        for zero in np.flatnonzero(edges[:-1] == 0.0):
+            beside = [counts[i] for i in (zero - 1, zero + 1) if 0 <= i < len(counts)]
+            if any(beside):
+                counts = counts.copy()
+                counts[zero] = min(counts[zero], max(beside))
+        return super()._choose(counts, edges)
