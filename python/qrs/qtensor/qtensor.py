@@ -197,8 +197,10 @@ class QTensor(JoinMethods, ReduceMethods):
                 f"{name}: a quantized tensor came, which is immutable; use the form without the "
                 "underscore"
             )
+        # A function that reaches for the float data knows its own name only.
+        where = "" if name.startswith("_") else f"{name}: "
         raise NoSuchOperationError(
-            f"{name}: a quantized tensor came, expected a float one; insert a DeQuantStub before, "
+            f"{where}a quantized tensor came, expected a float one; insert a DeQuantStub before, "
             "or call dequantize()"
         )
 

@@ -165,6 +165,10 @@ class WeightAndBias(PackedModule):
         state_dict.pop(f"{prefix}_packed_params.dtype", None)
         if packed is not None:
             state_dict[prefix + "weight"], state_dict[prefix + "bias"] = packed
+        # Before version 1.5 they were two entries of the packed module.
+        for name in ("weight", "bias"):
+            if f"{prefix}_packed_params.{name}" in state_dict:
+                state_dict[prefix + name] = state_dict.pop(f"{prefix}_packed_params.{name}")
         bias = state_dict.get(prefix + "bias")
         if bias is None:
             state_dict.pop(prefix + "bias", None)

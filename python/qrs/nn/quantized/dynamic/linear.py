@@ -118,7 +118,7 @@ class Linear(WeightAndBias, DynamicWeights):
         return Tensor._wrap(dynamic_linear(self._packed, x._array, self.engine))
 
     def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
-        if f"{prefix}_packed_params._packed_params" in state_dict:
+        if any(name.startswith(f"{prefix}_packed_params.") for name in state_dict):
             # PyTorch keeps a scale and zero point that have no meaning here.
             for unused in ("scale", "zero_point"):
                 state_dict.pop(prefix + unused, None)
