@@ -38,9 +38,9 @@ def layers() -> str:
 
 def _name(layer: type) -> str:
     package = layer.__module__.split(".")
-    if "intrinsic" in package:
-        return f"nn.intrinsic.{layer.__name__}"
-    return f"{package[1] if package[1] == 'quantization' else 'nn'}.{layer.__name__}"
+    inside = [name for name in package if name in ("intrinsic", "quantized")]
+    home = "quantization" if package[1] == "quantization" else ".".join(["nn", *inside])
+    return f"{home}.{layer.__name__}"
 
 
 def _weights(swap: Swap) -> str:

@@ -96,6 +96,10 @@ QUANTIZATION = {
     "FixedQParamsFakeQuantize": (
         "scale, zero_point, dtype=quint8, qscheme=per_tensor_affine, quant_min=0, quant_max=255"
     ),
+    "LearnableFakeQuantize": (
+        "observer, quant_min=0, quant_max=255, scale=1.0, zero_point=0.0, channel_len=-1, "
+        "use_grad_scaling=False, **observer_kwargs"
+    ),
     # Functions for `model.apply`.
     **dict.fromkeys(
         ("enable_observer", "disable_observer", "enable_fake_quant", "disable_fake_quant")
@@ -217,6 +221,17 @@ NAMES: dict[str, dict[str, str | None]] = {
         "with_args": None,
     },
     "quantization.RecordingObserver": {"get_tensor_value": ""},
+    # PyTorch's private _LearnableFakeQuantize; its observe_quant_params prints what repr shows.
+    "quantization.LearnableFakeQuantize": {
+        "enable_param_learning": "",
+        "enable_static_estimate": "",
+        "enable_static_observation": "",
+        "toggle_observer_update": "enabled=True",
+        "toggle_qparam_learning": "enabled=True",
+        "toggle_fake_quant": "enabled=True",
+        "enable_observer": "enabled=True",
+        "calculate_qparams": "",
+    },
     "nn.intrinsic": {
         **{
             f"{kind}{rank}d": parameters

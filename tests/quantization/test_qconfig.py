@@ -1,6 +1,6 @@
 """QConfig takes factories; the defaults are those of each profile."""
 
-import dataclasses
+import copy
 
 import pytest
 
@@ -31,7 +31,7 @@ def test_what_cannot_be_called_raises() -> None:
 
 def test_is_frozen_and_true() -> None:
     qconfig = QConfig(activation=MinMaxObserver, weight=default_weight_observer)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError):
         qconfig.weight = MinMaxObserver
     assert qconfig
 
@@ -136,3 +136,19 @@ def test_dynamic_defaults_by_type_of_weight() -> None:
     assert get("qrs", qrs.quint8) is quantization.float_qparams_weight_only_qconfig
     with pytest.raises(ValueError, match="qint32"):
         get("qrs", qrs.qint32)
+
+
+def test_a_qconfig_is_a_named_tuple() -> None:
+    activation, weight = quantization.default_qconfig
+    assert quantization.default_qconfig == (activation, weight)
+    changed = quantization.default_qconfig._replace(
+        weight=quantization.default_per_channel_weight_observer
+    )
+    assert type(changed) is quantization.QConfig
+    assert changed.activation is activation
+    assert type(copy.deepcopy(changed).weight()) is type(changed.weight())
+    assert repr(changed).startswith("QConfig(activation=")
+    assert (
+        type(quantization.default_dynamic_qconfig._replace(weight=weight))
+        is quantization.QConfigDynamic
+    )

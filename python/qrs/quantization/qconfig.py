@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from qrs.backends import check_engine, quantized
 from qrs.dtypes import dtype as Dtype
@@ -73,9 +72,13 @@ def _check_factory(where: str, value: object) -> None:
         )
 
 
-@dataclass(frozen=True)
-class QConfig:
-    """Two factories of observers (or fake quantizers).
+class _Factories(NamedTuple):
+    activation: Factory
+    weight: Factory
+
+
+class QConfig(_Factories):
+    """Two factories of observers (or fake quantizers), a named tuple.
 
     Parameters
     ----------
@@ -99,16 +102,15 @@ class QConfig:
     MinMaxObserver(min_val=inf, max_val=-inf)
     """
 
-    activation: Factory
-    weight: Factory
+    __slots__ = ()
 
-    def __post_init__(self) -> None:
-        name = type(self).__name__
-        _check_factory(f"{name}.activation", self.activation)
-        _check_factory(f"{name}.weight", self.weight)
+    def __new__(cls, activation: Factory, weight: Factory) -> Self:
+        """Check both and make the pair."""
+        _check_factory(f"{cls.__name__}.activation", activation)
+        _check_factory(f"{cls.__name__}.weight", weight)
+        return super().__new__(cls, activation, weight)
 
 
-@dataclass(frozen=True)
 class QConfigDynamic(QConfig):
     """A `QConfig` of layers that quantize their input at each call.
 
@@ -124,8 +126,11 @@ class QConfigDynamic(QConfig):
     qrs.qint8
     """
 
-    activation: Factory = Identity
-    weight: Factory = Identity
+    __slots__ = ()
+
+    def __new__(cls, activation: Factory = Identity, weight: Factory = Identity) -> Self:
+        """Check both and make the pair."""
+        return super().__new__(cls, activation, weight)
 
 
 def assert_valid_qconfig(qconfig: Any, mod: Module, name: str = "") -> None:

@@ -67,7 +67,7 @@ def test_qint8_activations_are_quint8_ones_less_128(sample: Sample) -> None:
             module,
             x,
             Q.QConfig(
-                activation=Q.HistogramObserver.with_args(dtype=qrs.qint8),
+                activation=Q.get_default_qconfig().activation.with_args(dtype=qrs.qint8),
                 weight=Q.get_default_qconfig().weight,
             ),
         )
