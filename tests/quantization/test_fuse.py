@@ -8,7 +8,7 @@ from qrs import nn
 from qrs import quantization as Q
 from qrs.errors import UnsupportedLayerError
 from qrs.nn import intrinsic as nni
-from qrs.quantization.fuse import PATTERNS, Pattern
+from qrs.quantization.fusion_patterns import PATTERNS, Pattern
 
 
 def names(pattern: Pattern) -> str:
@@ -112,7 +112,7 @@ def test_hooks_of_the_first_and_last_module_move() -> None:
 @pytest.mark.parametrize(
     "modules",
     [
-        [nn.BatchNorm1d(4), nn.ReLU()],
+        [nn.BatchNorm1d(4), nn.ReLU6()],
         [nn.Conv2d(4, 4, 1), nn.ReLU6()],
         [nn.Conv2d(4, 4, 1), nn.ReLU(), nn.BatchNorm2d(4)],
         [nn.Identity(), nn.ReLU()],

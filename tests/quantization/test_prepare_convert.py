@@ -266,24 +266,6 @@ def test_observer_states_move_between_models() -> None:
         Q.load_observer_state_dict(second, state)
 
 
-def test_calibrate_takes_inputs_tuples_dicts_and_a_transform() -> None:
-    prepared = Q.prepare(net(), allow_list=LEAVES)
-    x = qrs.ones(1, 3)
-    observer = prepared.quant.activation_post_process
-    for data, transform in [
-        ([x], None),
-        ([(2 * x,)], None),
-        ([{"x": 3 * x}], None),
-        ([(4 * x, "label")], lambda pair: pair[0]),
-    ]:
-        assert Q.calibrate(prepared, data, transform=transform) == 1
-    assert observer.max_val.item() == 4.0
-    assert Q.calibrate(prepared, iter([5 * x, 6 * x]), max_batches=1) == 1
-    assert observer.max_val.item() == 5.0
-    with pytest.raises(ValueError, match="no batch"):
-        Q.calibrate(prepared, [])
-
-
 def test_quantize_in_one_call() -> None:
     model = net()
     batches: list[object] = []

@@ -4,6 +4,7 @@ from typing import Any
 
 from qrs.absent import refuse
 from qrs.quantization import _correct_bias, _equalize, _numeric_suite
+from qrs.quantization.calibrate import calibrate
 from qrs.quantization.convert import convert, swap_module
 from qrs.quantization.fake_quantize import (
     FakeQuantize,
@@ -30,12 +31,8 @@ from qrs.quantization.fake_quantize_ops import (
     fake_quantize_per_channel_affine,
     fake_quantize_per_tensor_affine,
 )
-from qrs.quantization.fuse import (
-    DEFAULT_OP_LIST_TO_FUSER_METHOD,
-    fuse_known_modules,
-    fuse_modules,
-    get_fuser_method,
-)
+from qrs.quantization.fuse import find_modules_to_fuse, fuse_known_modules, fuse_modules
+from qrs.quantization.fusion_patterns import DEFAULT_OP_LIST_TO_FUSER_METHOD, get_fuser_method
 from qrs.quantization.learnable import LearnableFakeQuantize
 from qrs.quantization.observe import (
     add_observer_,
@@ -116,7 +113,6 @@ from qrs.quantization.swaps import (
     get_static_quant_module_class,
 )
 from qrs.quantization.workflow import (
-    calibrate,
     default_eval_fn,
     prepare_qat,
     quantize,
@@ -195,6 +191,7 @@ __all__ = [
     "enable_observer",
     "fake_quantize_per_channel_affine",
     "fake_quantize_per_tensor_affine",
+    "find_modules_to_fuse",
     "float16_dynamic_qconfig",
     "float_qparams_weight_only_qconfig",
     "fuse_known_modules",

@@ -5,154 +5,20 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import qrs.nn as nn
-import qrs.nn.intrinsic as nni
 from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
-from qrs.nn.utils import fuse_conv_bn_weights
+from qrs.quantization.fusion_patterns import (
+    DEFAULT_OP_LIST_TO_FUSER_METHOD,
+    Fuser,
+    Types,
+    get_fuser_method,
+)
+from qrs.quantization.trace import sole_readers
 
-__all__ = [
-    "DEFAULT_OP_LIST_TO_FUSER_METHOD",
-    "PATTERNS",
-    "Pattern",
-    "fuse_known_modules",
-    "fuse_modules",
-    "get_fuser_method",
-]
-
-Fuser = Callable[..., Module]
-Types = tuple[type[Module], ...]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """One row of the table.
-
-    Attributes
-    ----------
-    types : tuple of type
-        Exact types of neighbours, in the order in which they are called.
-    inference : callable
-        Makes one module of them in evaluation mode.
-    training : callable or None
-        The same in training mode; None where that is not possible.
-    """
-
-    types: Types
-    inference: Fuser
-    training: Fuser | None
-
-    def fuser(self, training: bool) -> Fuser:
-        """The function for one mode.
-
-        Raises
-        ------
-        UnsupportedLayerError
-            If there is none in training mode.
-        """
-        chosen = self.training if training else self.inference
-        if chosen is None:
-            names = ", ".join(cls.__name__ for cls in self.types)
-            raise UnsupportedLayerError(
-                f"fuse_modules: ({names}) came in training mode, expected evaluation mode; call "
-                "model.eval() before"
-            )
-        return chosen
-
-    def fuse(self, *modules: Module) -> Module:
-        """Make one module of several, by the mode that the first is in."""
-        return self.fuser(modules[0].training)(*modules)
-
-
-def _fold(layer: Any, bn: Any) -> Module:
-    """The layer with the normalisation folded into its weight and bias; a new module."""
-    if bn.running_mean is None or bn.running_var is None:
-        raise UnsupportedLayerError(
-            f"fuse_modules: a {type(bn).__name__} without running statistics came, expected "
-            "track_running_stats=True"
-        )
-    folded: Any = copy.deepcopy(layer)
-    # A transposed convolution keeps its output channels, cut into groups, on the second axis.
-    transposed = isinstance(layer, nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d)
-    weight, bias = fuse_conv_bn_weights(
-        layer.weight,
-        layer.bias,
-        bn.running_mean,
-        bn.running_var,
-        bn.eps,
-        bn.weight,
-        bn.bias,
-        groups=layer.groups if transposed else None,
-    )
-    folded.weight = nn.Parameter(weight)
-    folded.bias = nn.Parameter(bias)
-    fused: Module = folded
-    return fused
-
-
-def _patterns() -> tuple[Pattern, ...]:
-    rows: list[Pattern] = []
-    for rank in ("1d", "2d", "3d"):
-        conv, bn, relu = getattr(nn, f"Conv{rank}"), getattr(nn, f"BatchNorm{rank}"), nn.ReLU
-        conv_relu = getattr(nni, f"ConvReLU{rank}")
-        rows += [
-            Pattern((conv, bn), _fold, getattr(nni, f"ConvBn{rank}")),
-            Pattern(
-                (conv, bn, relu),
-                lambda conv, bn, relu, fused=conv_relu: fused(_fold(conv, bn), relu),
-                getattr(nni, f"ConvBnReLU{rank}"),
-            ),
-            Pattern((conv, relu), conv_relu, conv_relu),
-            Pattern((getattr(nn, f"ConvTranspose{rank}"), bn), _fold, None),
-        ]
-    return (
-        *rows,
-        Pattern((nn.Linear, nn.ReLU), nni.LinearReLU, nni.LinearReLU),
-        Pattern((nn.Linear, nn.BatchNorm1d), _fold, nni.LinearBn1d),
-        Pattern((nn.BatchNorm2d, nn.ReLU), nni.BNReLU2d, nni.BNReLU2d),
-        Pattern((nn.BatchNorm3d, nn.ReLU), nni.BNReLU3d, nni.BNReLU3d),
-    )
-
-
-PATTERNS = _patterns()
-"""All patterns; README's list and the tests are derived from it."""
-
-DEFAULT_OP_LIST_TO_FUSER_METHOD: dict[Types, Fuser] = {row.types: row.fuse for row in PATTERNS}
-"""From the types of neighbours to the function that fuses them."""
-
-
-def get_fuser_method(
-    op_list: Types,
-    additional_fuser_method_mapping: Mapping[Types, Fuser] | None = None,
-    training: bool = False,
-) -> Fuser:
-    """The function that fuses modules of exactly these types.
-
-    Parameters
-    ----------
-    op_list : tuple of type
-    additional_fuser_method_mapping : mapping, optional
-        From tuples of types to functions of the modules; looked at first.
-    training : bool
-        Whether the modules are in training mode.
-
-    Raises
-    ------
-    UnsupportedLayerError
-        If there is no pattern of these types in this mode.
-    """
-    extra = (additional_fuser_method_mapping or {}).get(op_list)
-    if extra is not None:
-        return extra
-    names = ", ".join(cls.__name__ for cls in op_list)
-    row = next((row for row in PATTERNS if row.types == op_list), None)
-    if row is None:
-        known = "; ".join(", ".join(cls.__name__ for cls in row.types) for row in PATTERNS)
-        raise UnsupportedLayerError(f"fuse_modules: ({names}) came, expected one of: {known}")
-    return row.fuser(training)
+__all__ = ["find_modules_to_fuse", "fuse_known_modules", "fuse_modules"]
 
 
 def fuse_known_modules(
@@ -229,12 +95,87 @@ def _taken(hooks: dict[int, Callable[..., Any]]) -> list[Callable[..., Any]]:
     return found
 
 
+def find_modules_to_fuse(
+    model: Module,
+    example_inputs: Any,
+    fuse_custom_config_dict: Mapping[str, Any] | None = None,
+) -> list[list[str]]:
+    """The groups that ``fuse_modules(model, "auto")`` fuses, found by watching a run.
+
+    A copy of the model is run once. Modules form a group if their exact types are a pattern of the
+    table, and if each reads what the one before returns and nobody else does: no other module, no
+    code between, not the caller of the model. A module that is called in several places, that has
+    two names, or whose hooks would be lost is left alone. Of several patterns the longest is taken.
+
+    Parameters
+    ----------
+    model : Module
+        In the mode in which it is to be fused.
+    example_inputs : object
+        One batch, as `calibrate` takes it: a tensor, or a tuple or dict of inputs. What the model
+        does with it (branches, loops) must be what it always does.
+    fuse_custom_config_dict : mapping, optional
+        See `fuse_modules`.
+
+    Returns
+    -------
+    list of list of str
+        Dotted names, for ``modules_to_fuse``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> from qrs import nn
+    >>> model = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.ReLU(), nn.ReLU()).eval()
+    >>> qrs.quantization.find_modules_to_fuse(model, qrs.zeros(1, 1, 4, 4))
+    [['0', '1', '2']]
+    """
+    extra = _extra_patterns(fuse_custom_config_dict)
+    longest = max(len(types) for types in [*DEFAULT_OP_LIST_TO_FUSER_METHOD, *extra])
+    readers = sole_readers(model, example_inputs)
+    groups: list[list[str]] = []
+    used: set[str] = set()
+    for start in readers:
+        chain = [start]
+        while len(chain) < longest and chain[-1] in readers:
+            chain.append(readers[chain[-1]])
+        for length in range(len(chain), 1, -1):
+            group = chain[:length]
+            modules = [model.get_submodule(name) for name in group]
+            if used.isdisjoint(group) and _fits(modules, extra):
+                groups.append(group)
+                used.update(group)
+    return groups
+
+
+def _extra_patterns(config: Mapping[str, Any] | None) -> Mapping[Types, Fuser]:
+    extra: Mapping[Types, Fuser] = (config or {}).get("additional_fuser_method_mapping", {})
+    return extra
+
+
+def _fits(modules: Sequence[Module], extra: Mapping[Types, Fuser]) -> bool:
+    """Whether these modules, called in turn, can be fused without losing anything."""
+    first, *rest = modules
+    hooks = [module._forward_hooks for module in modules[:-1]]
+    hooks += [module._forward_pre_hooks for module in rest]
+    if any(hooks) or len({module.training for module in modules}) > 1:
+        return False
+    try:
+        get_fuser_method(tuple(type(module) for module in modules), extra, first.training)
+        _check_sizes(modules, first.training)
+    except (UnsupportedLayerError, ValueError):
+        return False
+    return all(getattr(module, "running_mean", module) is not None for module in modules)
+
+
 def fuse_modules(
     model: Module,
     modules_to_fuse: Sequence[str] | Sequence[Sequence[str]],
     inplace: bool = False,
     fuser_func: Callable[..., Sequence[Module]] = fuse_known_modules,
     fuse_custom_config_dict: Mapping[str, Any] | None = None,
+    *,
+    example_inputs: Any = None,
 ) -> Module:
     """Fuse groups of neighbouring modules.
 
@@ -244,14 +185,17 @@ def fuse_modules(
     Parameters
     ----------
     model : Module
-    modules_to_fuse : list of str, or list of lists of str
+    modules_to_fuse : list of str, list of lists of str, or "auto"
         Dotted names of one group, or of several, each in the order in which they are called.
+        "auto": those of `find_modules_to_fuse`, which needs ``example_inputs``.
     inplace : bool
         Change the model itself rather than a copy.
     fuser_func : callable
         ``fuser_func(modules, additional_fuser_method_mapping)`` returns as many modules.
     fuse_custom_config_dict : mapping, optional
         ``{"additional_fuser_method_mapping": {(TypeA, TypeB): function}}``.
+    example_inputs : object, optional
+        For "auto": one batch, as `calibrate` takes it.
 
     Returns
     -------
@@ -263,8 +207,8 @@ def fuse_modules(
     UnsupportedLayerError
         If no pattern fits a group.
     ValueError
-        If modes or sizes do not fit, a group has fewer than two names, or its modules stand in one
-        Sequential and do not follow each other.
+        If modes or sizes do not fit, a group has fewer than two names, its modules stand in one
+        Sequential and do not follow each other, or "auto" came without ``example_inputs``.
     AttributeError
         If a name does not exist.
 
@@ -277,7 +221,9 @@ def fuse_modules(
     """
     if not inplace:
         model = copy.deepcopy(model)
-    extra = (fuse_custom_config_dict or {}).get("additional_fuser_method_mapping", {})
+    extra = _extra_patterns(fuse_custom_config_dict)
+    if isinstance(modules_to_fuse, str):
+        modules_to_fuse = _found(model, modules_to_fuse, example_inputs, fuse_custom_config_dict)
     for group in _groups(modules_to_fuse):
         if len(group) < 2:
             raise ValueError(f"fuse_modules: group {group} came, expected two names at least")
@@ -287,6 +233,18 @@ def fuse_modules(
             parent, _, leaf = name.rpartition(".")
             model.get_submodule(parent).add_module(leaf, module)
     return model
+
+
+def _found(
+    model: Module, asked: str, example_inputs: Any, config: Mapping[str, Any] | None
+) -> list[list[str]]:
+    if asked != "auto" or example_inputs is None:
+        raise ValueError(
+            f"fuse_modules: modules_to_fuse={asked!r} came"
+            f"{' without example_inputs' if example_inputs is None else ''}, expected lists of "
+            'names, or "auto" with example_inputs, one batch to run the model on'
+        )
+    return find_modules_to_fuse(model, example_inputs, config)
 
 
 def _check_neighbours(model: Module, group: Sequence[str]) -> None:

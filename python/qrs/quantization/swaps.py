@@ -113,6 +113,7 @@ SWAPS = (
     Swap(nn.BatchNorm1d, static=nnq.BatchNorm1d),
     Swap(nn.BatchNorm2d, static=nnq.BatchNorm2d),
     Swap(nn.BatchNorm3d, static=nnq.BatchNorm3d),
+    Swap(nni.BNReLU1d, static=nniq.BNReLU1d),
     Swap(nni.BNReLU2d, static=nniq.BNReLU2d),
     Swap(nni.BNReLU3d, static=nniq.BNReLU3d),
     Swap(nn.LayerNorm, static=nnq.LayerNorm),

@@ -8,7 +8,6 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from qrs.autograd import no_grad
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.errors import UnquantizedLayerWarning, UnsupportedLayerError
@@ -26,7 +25,6 @@ from qrs.quantization.swaps import (
 )
 
 __all__ = [
-    "calibrate",
     "default_eval_fn",
     "prepare_qat",
     "quantize",
@@ -287,63 +285,3 @@ def default_eval_fn(model: Module, calib_data: Iterable[tuple[Any, Any]]) -> Non
     """Run a model on the inputs of ``(input, target)`` pairs."""
     for data, _ in calib_data:
         model(data)
-
-
-def calibrate(
-    model: Module,
-    data: Iterable[Any],
-    *,
-    transform: Callable[[Any], Any] | None = None,
-    max_batches: int | None = None,
-) -> int:
-    """Run a prepared model on data, without recording gradients.
-
-    Parameters
-    ----------
-    model : Module
-        From `prepare`.
-    data : iterable
-        Batches: one input each, or a tuple of positional inputs, or a dict of keyword inputs. Read
-        one at a time.
-    transform : callable, optional
-        Makes the inputs of a batch, for instance ``lambda pair: pair[0]`` to drop targets.
-    max_batches : int, optional
-        Stop after so many.
-
-    Returns
-    -------
-    int
-        How many batches were run.
-
-    Raises
-    ------
-    ValueError
-        If there was no batch at all.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> model = qrs.nn.Sequential(qrs.quantization.QuantStub(), qrs.nn.Linear(2, 2))
-    >>> model.qconfig = qrs.quantization.get_default_qconfig()
-    >>> prepared = qrs.quantization.prepare(model.eval())
-    >>> qrs.quantization.calibrate(prepared, (qrs.randn(4, 2) for _ in range(3)))
-    3
-    """
-    done = 0
-    with no_grad():
-        for batch in data:
-            if done == max_batches:
-                break
-            inputs = batch if transform is None else transform(batch)
-            if isinstance(inputs, dict):
-                model(**inputs)
-            elif isinstance(inputs, tuple | list):
-                model(*inputs)
-            else:
-                model(inputs)
-            done += 1
-    if not done:
-        raise ValueError(
-            "calibrate: no batch came, expected at least one; pass an iterable of inputs"
-        )
-    return done

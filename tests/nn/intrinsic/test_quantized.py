@@ -11,6 +11,7 @@ PAIRS = [
     (nniq.ConvReLU1d, nnq.Conv1d, (4, 3, 2), (2, 4, 5)),
     (nniq.ConvReLU2d, nnq.Conv2d, (4, 3, 2), (2, 4, 5, 3)),
     (nniq.ConvReLU3d, nnq.Conv3d, (4, 3, 2), (2, 4, 5, 3, 2)),
+    (nniq.BNReLU1d, nnq.BatchNorm1d, (4,), (2, 4, 5)),
     (nniq.BNReLU2d, nnq.BatchNorm2d, (4,), (2, 4, 5, 3)),
     (nniq.BNReLU3d, nnq.BatchNorm3d, (4,), (2, 4, 5, 3, 2)),
 ]

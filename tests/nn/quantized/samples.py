@@ -59,6 +59,7 @@ SAMPLES: dict[type, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     nn.BatchNorm1d: (lambda: trained(nn.BatchNorm1d(3)), (4, 3, 5)),
     nn.BatchNorm2d: (lambda: trained(nn.BatchNorm2d(3)), (4, 3, 5, 2)),
     nn.BatchNorm3d: (lambda: trained(nn.BatchNorm3d(3)), (2, 3, 2, 4, 2)),
+    nni.BNReLU1d: (lambda: nni.BNReLU1d(trained(nn.BatchNorm1d(3)), nn.ReLU()), (4, 3, 5)),
     nni.BNReLU2d: (lambda: nni.BNReLU2d(trained(nn.BatchNorm2d(3)), nn.ReLU()), (4, 3, 5, 2)),
     nni.BNReLU3d: (lambda: nni.BNReLU3d(trained(nn.BatchNorm3d(3)), nn.ReLU()), (2, 3, 2, 4, 2)),
     nn.LayerNorm: (lambda: trained(nn.LayerNorm((4, 6))), (3, 4, 6)),

@@ -2,6 +2,7 @@
 
 from qrs.nn.intrinsic import qat, quantized
 from qrs.nn.intrinsic.fused import (
+    BNReLU1d,
     BNReLU2d,
     BNReLU3d,
     ConvBn1d,
@@ -19,6 +20,7 @@ from qrs.nn.intrinsic.fused import (
 )
 
 __all__ = [
+    "BNReLU1d",
     "BNReLU2d",
     "BNReLU3d",
     "ConvBn1d",

@@ -14,6 +14,7 @@ from qrs.nn.utils import fuse_conv_bn_weights
 from qrs.tensor import Tensor
 
 __all__ = [
+    "BNReLU1d",
     "BNReLU2d",
     "BNReLU3d",
     "ConvBn1d",
@@ -169,6 +170,12 @@ class ConvBnReLU3d(_ConvBnReLU):
     """`Conv3d`, `BatchNorm3d` and `ReLU`, for training."""
 
     types = (Conv3d, BatchNorm3d, ReLU)
+
+
+class BNReLU1d(_BNReLU):
+    """`BatchNorm1d` and `ReLU`."""
+
+    types = (BatchNorm1d, ReLU)
 
 
 class BNReLU2d(_BNReLU):

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
-from qrs.nn.quantized.batchnorm import BatchNorm2d, BatchNorm3d
+from qrs.nn.quantized.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
 from qrs.nn.quantized.linear import Linear
 
-__all__ = ["BNReLU2d", "BNReLU3d", "ConvReLU1d", "ConvReLU2d", "ConvReLU3d", "LinearReLU"]
+__all__ = [
+    "BNReLU1d",
+    "BNReLU2d",
+    "BNReLU3d",
+    "ConvReLU1d",
+    "ConvReLU2d",
+    "ConvReLU3d",
+    "LinearReLU",
+]
 
 
 class ConvReLU1d(Conv1d):
@@ -46,6 +54,12 @@ class LinearReLU(Linear):
         self, in_features: int, out_features: int, bias: bool = True, dtype: Dtype = qint8
     ) -> None:
         super().__init__(in_features, out_features, bias, dtype)
+
+
+class BNReLU1d(BatchNorm1d):
+    """`nn.quantized.BatchNorm1d` and ReLU."""
+
+    relu = True
 
 
 class BNReLU2d(BatchNorm2d):

@@ -1,0 +1,56 @@
+"""Batches as users hold them: arrays, tensors of other libraries, tuples and dicts of these."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qrs.nn.module import Module
+from qrs.qtensor import QTensor
+from qrs.tensor import Tensor, from_dlpack, from_numpy
+
+__all__ = ["run_batch"]
+
+
+def run_batch(model: Module, batch: Any) -> Any:
+    """Call a model on one batch.
+
+    Parameters
+    ----------
+    model : Module
+    batch : object
+        A dict holds keyword inputs, a tuple or list positional ones, anything else is one input.
+        Arrays of NumPy and tensors of other libraries (DLPack) become tensors wherever they are.
+        Float64 arrays become float32, since a calibration in double precision says no more.
+
+    Returns
+    -------
+    object
+        What the model returned.
+    """
+    inputs = _tensors(batch)
+    if isinstance(inputs, dict):
+        return model(**inputs)
+    if isinstance(inputs, tuple | list):
+        return model(*inputs)
+    return model(inputs)
+
+
+def _tensors(value: Any) -> Any:
+    """The same value with tensors of qrs in place of foreign arrays."""
+    if isinstance(value, Tensor | QTensor):
+        return value
+    if isinstance(value, dict):
+        return {key: _tensors(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        items = [_tensors(item) for item in value]
+        # A named tuple takes its items one by one.
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
+    if isinstance(value, np.ndarray):
+        tensor = from_numpy(value)
+    elif hasattr(value, "__dlpack__"):
+        tensor = from_dlpack(value)
+    else:
+        return value
+    return tensor.float() if tensor._array.dtype == np.float64 else tensor
