@@ -16,7 +16,8 @@ from qrs import quantization as Q
 def quantize(model: DigitsCNN, images: qrs.Tensor, qconfig: Q.QConfig | None = None) -> DigitsCNN:
     """The model in int8; the images show what ranges its activations have."""
     model.qconfig = qconfig or Q.get_default_qconfig()
-    prepared = Q.prepare(Q.fuse_modules(model, model.FUSE))
+    fused = Q.fuse_modules(model, "auto", example_inputs=images[:1])
+    prepared = Q.prepare(fused)
     Q.calibrate(prepared, images.split(50))
     return Q.convert(prepared)
 

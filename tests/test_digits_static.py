@@ -9,6 +9,8 @@ from types import ModuleType
 
 import pytest
 
+import qrs
+
 FOLDER = Path(__file__).parent.parent / "examples"
 
 
@@ -28,4 +30,15 @@ def test_int8_loses_at_most_three_tenths_of_a_point(example: ModuleType) -> None
     assert results["float"]["accuracy"] > 99
     assert results["int8"]["accuracy"] >= results["float"]["accuracy"] - 0.3
     assert results["int8"]["kilobytes"] < 0.5 * results["float"]["kilobytes"]
-    assert f"{results['int8']['accuracy']:.2f}" in printed.getvalue()
+    # README shows the same, but for the times in the last column.
+    readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")
+    shown = readme.partition("<!-- static -->\n```\n")[2].partition("```")[0]
+    assert [line[:22] for line in printed.getvalue().splitlines()] == [
+        line[:22] for line in shown.splitlines()
+    ]
+
+
+def test_automatic_fusion_finds_what_the_network_lists(example: ModuleType) -> None:
+    model = example.load_model()
+    found = qrs.quantization.find_modules_to_fuse(model, qrs.zeros(1, 1, 8, 8))
+    assert found == [list(group) for group in model.FUSE]

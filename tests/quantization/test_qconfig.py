@@ -73,6 +73,46 @@ def test_default_observers(name: str) -> None:
     assert got == OBSERVERS[name]
 
 
+Q = quantization
+# Activation and weight of each, as PyTorch 1.8.1 has them.
+QCONFIGS = {
+    "default_qconfig": (Q.default_observer, Q.default_weight_observer),
+    "default_debug_qconfig": (Q.default_debug_observer, Q.default_weight_observer),
+    "default_per_channel_qconfig": (Q.default_observer, Q.default_per_channel_weight_observer),
+    "default_qat_qconfig": (Q.default_fake_quant, Q.default_weight_fake_quant),
+    "default_weight_only_qconfig": (qrs.nn.Identity, Q.default_weight_fake_quant),
+    "default_activation_only_qconfig": (Q.default_fake_quant, qrs.nn.Identity),
+    "default_dynamic_qconfig": (Q.default_dynamic_quant_observer, Q.default_weight_observer),
+    "per_channel_dynamic_qconfig": (
+        Q.default_dynamic_quant_observer,
+        Q.default_per_channel_weight_observer,
+    ),
+    "float_qparams_weight_only_qconfig": (
+        Q.default_placeholder_observer,
+        Q.default_float_qparams_observer,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QCONFIGS)
+def test_default_qconfigs(name: str) -> None:
+    qconfig = getattr(quantization, name)
+    assert (qconfig.activation, qconfig.weight) == QCONFIGS[name]
+    is_dynamic = "dynamic" in name or name.startswith("float")
+    assert isinstance(qconfig, QConfigDynamic) is is_dynamic
+
+
+def test_placeholders_carry_their_types() -> None:
+    assert quantization.default_placeholder_observer().dtype is qrs.float32
+    dynamic = quantization.default_dynamic_quant_observer()
+    assert (dynamic.dtype, dynamic.compute_dtype) == (qrs.float32, qrs.quint8)
+    half = quantization.float16_dynamic_qconfig
+    assert half.activation().dtype is half.weight().dtype is qrs.float16
+    assert quantization.default_debug_observer is quantization.RecordingObserver
+    assert quantization.default_float_qparams_observer().ch_axis == 0
+    assert quantization.default_per_channel_weight_observer().ch_axis == 0
+
+
 @pytest.mark.parametrize(
     ("backend", "activation", "weight"),
     [
