@@ -1,29 +1,53 @@
-"""What the rules need from an array library: which one, type promotion, undoing a broadcast."""
+"""What the rules need of arrays: telling them, type promotion, undoing a broadcast."""
 
-import types
 from typing import Any
 
 import numpy as np
 
 from qrs import dtypes
 
-__all__ = ["Array", "array_module", "as_array", "promote", "unbroadcast"]
+__all__ = ["Array", "arrayed", "as_array", "is_array", "promote", "typed", "unbroadcast"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 """An array of any shape and type."""
 
 
-def array_module(_array: Any) -> types.ModuleType:
-    """The library that owns `array`; rules make new arrays through it.
+def is_array(value: Any) -> bool:
+    """Whether `value` is an array, of NumPy or of a library that takes part in its protocols.
 
-    NumPy is the only one today. A second one (CuPy) is a second line here.
+    Rules call NumPy's functions; an array of another library answers them itself, through
+    `__array_ufunc__` and `__array_function__` (NEP 13, 18), and so do the functions that make
+    arrays, through `like=` (NEP 35). Nothing in the rules may turn such an array into NumPy's.
 
     Examples
     --------
-    >>> array_module(np.ones(2)).__name__
-    'numpy'
+    >>> is_array(np.ones(2)), is_array(np.float32(1)), is_array(1.0)
+    (True, False, False)
     """
-    return np
+    return isinstance(value, np.ndarray) or hasattr(type(value), "__array_function__")
+
+
+def arrayed(value: Any) -> Array:
+    """An array as it is, a scalar as one; NumPy's functions give scalars for no dimensions.
+
+    Examples
+    --------
+    >>> arrayed(np.ones(()) + 1)
+    array(2.)
+    """
+    array: Array = value if is_array(value) else np.asarray(value)
+    return array
+
+
+def typed(value: Any, like: Any) -> Any:
+    """A number or an array in the type of the array `like`.
+
+    Examples
+    --------
+    >>> typed(1, np.ones(2, np.float32))
+    np.float32(1.0)
+    """
+    return value.astype(like.dtype, copy=False) if is_array(value) else like.dtype.type(value)
 
 
 def as_array(data: Any) -> Array:
@@ -98,12 +122,12 @@ def promote(x: Any, y: Any) -> tuple[Any, Any]:
     dtype('float32')
     """
     x, y = _operand(x), _operand(y)
-    if not isinstance(x, np.ndarray):
-        if not isinstance(y, np.ndarray):
+    if not is_array(x):
+        if not is_array(y):
             x = np.asarray(x, dtypes.get_default_dtype().numpy if isinstance(x, float) else None)
             return promote(x, y)
         return _weak(x, y), _with_scalar(y, x)
-    if not isinstance(y, np.ndarray):
+    if not is_array(y):
         return _with_scalar(x, y), _weak(y, x)
     a, b = x.dtype, y.dtype
     if a == b:
@@ -127,6 +151,8 @@ def _operand(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray):
         return as_array(value)
+    if is_array(value):
+        return value
     raise TypeError(
         f"an operand of type {type(value).__name__} came, a Tensor, array or number was expected"
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd.arrays import Array, as_array
+from qrs.autograd.arrays import Array, arrayed, as_array
 from qrs.autograd.graph import GradMeta, Node, Variable, wrap
 from qrs.autograd.mode import no_grad
 from qrs.autograd.special import quiet
@@ -242,7 +242,7 @@ def _hooked(hooks: dict[int, Any], grad: Array | None) -> Array | None:
 
 def _fitted(node: Node, meta: GradMeta, grad: Any) -> Array:
     """`grad` in the type of the value that it belongs to; its shape must fit already."""
-    array = np.asarray(grad)
+    array = arrayed(grad)
     if array.shape != meta.shape:
         raise ShapeError(
             f"backward of '{node.name}': a gradient of shape {array.shape} came for an input of "

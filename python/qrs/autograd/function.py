@@ -61,11 +61,12 @@ class _FunctionNode(Node):
     def run(self, grads: Sequence[Any]) -> Sequence[Array | None]:
         self.load()
         tensors = []
+        known = next(g for g in grads if g is not None)
         for g, spec in zip(grads, self.outputs, strict=True):
             if g is not None:
                 tensors.append(wrap(g))
             elif self.ctx._materialize:
-                tensors.append(wrap(np.zeros(spec.shape, spec.dtype)))
+                tensors.append(wrap(np.zeros(spec.shape, spec.dtype, like=known)))
             else:
                 tensors.append(None)
         result = self.cls.backward(self.ctx, *tensors)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd.arrays import Array
+from qrs.autograd.arrays import Array, arrayed, is_array
 from qrs.autograd.graph import Aval, Counter, GradMeta, Node, Variable, View, wrap
 from qrs.autograd.mode import MODE
 from qrs.autograd.primitive import Primitive, Vjp
@@ -45,8 +45,9 @@ class _FusedNode(Node):
 
     def run(self, grads: Sequence[Any]) -> Sequence[Array | None]:
         (saved,) = self.load()
+        known = next(g for g in grads if g is not None)
         filled = [
-            np.zeros(spec.shape, spec.dtype) if g is None else g
+            np.zeros(spec.shape, spec.dtype, like=known) if g is None else g
             for g, spec in zip(grads, self.outputs, strict=True)
         ]
         needs = tuple(meta is not None for meta in self.inputs)
@@ -105,8 +106,8 @@ def apply(primitive: Primitive, *args: Any, **params: Any) -> Any:
     if type(result) is _ndarray:
         return wrap(result)
     if type(result) is tuple:
-        return tuple([wrap(np.asarray(item)) for item in result])
-    return wrap(np.asarray(result))
+        return tuple([wrap(arrayed(item)) for item in result])
+    return wrap(arrayed(result))
 
 
 def differentiable(primitive: Primitive, args: Sequence[Any]) -> tuple[GradMeta | None, ...] | None:
@@ -142,7 +143,7 @@ def record(
     if primitive.backward is not None:
         return _record_fused(primitive, inputs, args, arrays, params)
     try:
-        ans = np.asarray(primitive.forward(*arrays, **params))
+        ans = arrayed(primitive.forward(*arrays, **params))
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise explained(primitive, arrays, params, error) from error
     result = wrap(ans)
@@ -154,7 +155,7 @@ def record(
     saved: list[Any] = []
     checks: list[tuple[Counter, int]] = []
     for read, arg, array in zip(reads, args, arrays, strict=False):
-        if type(array) is not _ndarray:
+        if type(array) is not _ndarray and not is_array(array):
             saved.append(array)
         elif read:
             saved.append(array)
@@ -186,7 +187,7 @@ def _record_fused(
         out, saved = primitive.forward(*arrays, save=True, **params)
     except (ValueError, TypeError, IndexError, OverflowError) as error:
         raise explained(primitive, arrays, params, error) from error
-    outs = tuple([np.asarray(item) for item in out]) if type(out) is tuple else (np.asarray(out),)
+    outs = tuple([arrayed(item) for item in out]) if type(out) is tuple else (arrayed(out),)
     results = tuple([wrap(item) for item in outs])
     if primitive.shares:
         for item in results:
@@ -209,7 +210,7 @@ def _record_fused(
 
 def _arrays_in(saved: Any) -> Iterator[Array]:
     """The arrays in nested tuples, lists and dicts."""
-    if isinstance(saved, np.ndarray):
+    if is_array(saved):
         yield saved
     elif isinstance(saved, (tuple, list)):
         for item in saved:
@@ -226,7 +227,7 @@ def _wrap_shared(
         for item in results:
             _link(None, args, item, params)
         return results
-    tensor = wrap(result if type(result) is _ndarray else np.asarray(result))
+    tensor = wrap(arrayed(result))
     _link(primitive, args, tensor, params)
     return tensor
 
@@ -260,8 +261,7 @@ def explained(
     if isinstance(error, QrsError):
         return error
     inputs = ", ".join(
-        f"{a.dtype}{list(a.shape)}" if isinstance(a, np.ndarray) else reprlib.repr(a)
-        for a in arrays
+        f"{a.dtype}{list(a.shape)}" if is_array(a) else reprlib.repr(a) for a in arrays
     )
     settings = "".join(f", {key}={reprlib.repr(value)}" for key, value in params.items())
     text = f"{primitive.name}({inputs}{settings}): these inputs do not fit together: {error}"

@@ -11,10 +11,9 @@ from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
-from numpy.polynomial import chebyshev
 
 from qrs import _kernels, dtypes
-from qrs.autograd.arrays import Array
+from qrs.autograd.arrays import Array, arrayed
 
 __all__ = [
     "erf",
@@ -102,7 +101,7 @@ def tanh(x: Array) -> Array:
     >>> tanh(np.array([-1e4, 0.0, 1e4]))
     array([-1.,  0.,  1.])
     """
-    return np.asarray(np.tanh(x))
+    return arrayed(np.tanh(x))
 
 
 @_compiled(_kernels.sigmoid)
@@ -115,7 +114,7 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(np.array([-1e4, 0.0, 1e4]))
     array([0. , 0.5, 1. ])
     """
-    out = np.asarray(np.negative(x))
+    out = arrayed(np.negative(x))
     np.exp(out, out=out)
     out += 1
     np.reciprocal(out, out=out)
@@ -159,6 +158,14 @@ _ERF_OUTER = (
 _T_LOW, _T_HIGH = 2.0 / 8.0, 2.0 / 3.0
 
 
+def _chebyshev(x: Array, coefficients: tuple[float, ...]) -> Array:
+    """The sum of the coefficients times Chebyshev polynomials, by Clenshaw's recurrence."""
+    last = before = x * 0.0
+    for c in reversed(coefficients[1:]):
+        last, before = 2.0 * x * last - before + c, last
+    return x * last - before + coefficients[0]
+
+
 @_compiled(_kernels.erf)
 def erf(x: Array) -> Array:
     """The error function, to 2e-15 in float64.
@@ -169,14 +176,14 @@ def erf(x: Array) -> Array:
     >>> bool(abs(erf(np.array(0.5)) - math.erf(0.5)) < 1e-15)
     True
     """
-    wide = np.asarray(x, np.float64)
+    wide = x.astype(np.float64, copy=False)
     size = np.minimum(np.abs(wide), 6.0)
-    inner = wide * chebyshev.chebval(2.0 * np.minimum(size, 1.0) ** 2 - 1.0, _ERF_INNER)
+    inner = wide * _chebyshev(2.0 * np.minimum(size, 1.0) ** 2 - 1.0, _ERF_INNER)
     t = 2.0 / (2.0 + np.maximum(size, 1.0))
     place = (t - _T_LOW) * (2.0 / (_T_HIGH - _T_LOW)) - 1.0
-    tail = t * np.exp(-size * size) * chebyshev.chebval(place, _ERF_OUTER)
+    tail = t * np.exp(-size * size) * _chebyshev(place, _ERF_OUTER)
     out = np.where(size <= 1.0, inner, np.copysign(1.0 - tail, wide))
-    return np.asarray(out, x.dtype)
+    return arrayed(out.astype(x.dtype, copy=False))
 
 
 @_compiled(_kernels.gelu)
@@ -190,8 +197,8 @@ def gelu(x: Array) -> Array:
     >>> gelu(np.array([0.0, 10.0]))
     array([ 0., 10.])
     """
-    half: Array = x * np.asarray(0.5, x.dtype)
-    half += half * erf(x * np.asarray(math.sqrt(0.5), x.dtype))
+    half = arrayed(x * x.dtype.type(0.5))
+    half += half * erf(x * x.dtype.type(math.sqrt(0.5)))
     return half
 
 
@@ -227,7 +234,7 @@ def softmax(x: Array, axis: int) -> Array:
     """
     if x.shape[axis] == 0:
         return x.copy()
-    out: Array = np.asarray(x - x.max(axis=axis, keepdims=True))
+    out: Array = arrayed(x - x.max(axis=axis, keepdims=True))
     np.exp(out, out=out)
     out /= out.sum(axis=axis, keepdims=True)
     return out
@@ -245,6 +252,6 @@ def log_softmax(x: Array, axis: int) -> Array:
     """
     if x.shape[axis] == 0:
         return x.copy()
-    shifted: Array = np.asarray(x - x.max(axis=axis, keepdims=True))
+    shifted: Array = arrayed(x - x.max(axis=axis, keepdims=True))
     shifted -= np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
     return shifted

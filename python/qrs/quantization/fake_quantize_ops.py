@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qrs.autograd import Sample, define_fused
-from qrs.autograd.arrays import Array
+from qrs.autograd.arrays import Array, arrayed, is_array
 from qrs.errors import DtypeError, ShapeError
 from qrs.tensor import Tensor, apply
 
@@ -19,9 +19,9 @@ __all__ = [
 ]
 
 
-def _along(values: Array | float, x: Array, axis: int | None) -> Array:
+def _along(values: Any, x: Array, axis: int | None) -> Any:
     """One number, or one for each index of an axis, in the type and for the shape of ``x``."""
-    values = np.asarray(values, x.dtype)
+    values = values.astype(x.dtype) if is_array(values) else np.asarray(values, x.dtype, like=x)
     if axis is None:
         return values.reshape(())
     shape = [1] * x.ndim
@@ -51,14 +51,14 @@ def _forward(
     s, z = _along(scale, x, axis), _along(zero_point, x, axis)
     if not real:
         z = np.clip(np.rint(z), qmin, qmax)
-    y = np.asarray(x * (1 / s))
+    y = arrayed(x * (1 / s))
     if real:
         y += z
         np.rint(y, out=y)
     else:
         np.rint(y, out=y)
         y += z
-    mask = np.asarray((y >= qmin) & (y <= qmax))
+    mask = arrayed((y >= qmin) & (y <= qmax))
     if not mask.all():
         y.clip(qmin, qmax, out=y)
         np.copyto(y, z, where=np.isnan(y))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from qrs import dtypes
-from qrs.autograd.arrays import promote, unbroadcast
+from qrs.autograd.arrays import is_array, promote, typed, unbroadcast
 from qrs.autograd.primitive import define, vjp
 from qrs.autograd.rules.samples import one, two
 from qrs.autograd.special import floating, quiet
@@ -66,9 +66,9 @@ def writer(ufunc: np.ufunc) -> Callable[..., Any]:
 @quiet
 def _true_divide(x: Any, y: Any) -> Any:
     x, y = promote(x, y)
-    if (x if isinstance(x, _ndarray) else y).dtype.kind != "f":
+    if (x if is_array(x) else y).dtype.kind != "f":
         default = dtypes.get_default_dtype().numpy
-        x, y = np.asarray(x, default), np.asarray(y, default)
+        x, y = (v.astype(default) if is_array(v) else default.type(v) for v in (x, y))
     return np.true_divide(x, y)
 
 
@@ -85,19 +85,19 @@ def _divide(x: Any, y: Any) -> Any:
 
 def _atan2(x: Any, y: Any) -> Any:
     x, y = promote(x, y)
-    return np.arctan2(*(floating(np.asarray(v)) for v in (x, y)))
+    return np.arctan2(*(floating(v) if is_array(v) else v for v in (x, y)))
 
 
 def _pow_base(g: Any, _ans: Any, x: Any, y: Any) -> Any:
     # x ** (y - 1) at y == 0 would be 0 ** -1; the derivative of a constant is zero.
-    y = np.asarray(y, g.dtype)
+    y = typed(y, g)
     safe = np.where(y == 0, 1, y)
     return unbroadcast(g * np.where(y == 0, 0, y * np.power(x, safe - 1)), x)
 
 
 def _pow_exponent(g: Any, ans: Any, x: Any, y: Any) -> Any:
     # The limit at x == 0, y > 0 is zero, while log(0) is not.
-    x = np.asarray(x, g.dtype)
+    x = typed(x, g)
     return unbroadcast(g * np.where(ans == 0, 0, ans * np.log(np.where(x == 0, 1, x))), y)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd.arrays import promote, unbroadcast
+from qrs.autograd.arrays import is_array, promote, unbroadcast
 from qrs.autograd.primitive import Sample, define, vjp
 from qrs.autograd.rules.samples import one
 from qrs.autograd.special import erf, floating, gelu, quiet, sigmoid, tanh
@@ -126,7 +126,7 @@ ERF = define(
 def _gelu_vjp(g: Any, _ans: Any, x: Any) -> Any:
     # d/dx x Phi(x) = Phi(x) + x phi(x), with Phi and phi the normal distribution and its density.
     phi = np.exp(x * x * -0.5) * (1 / math.sqrt(2 * math.pi))
-    return g * (0.5 + 0.5 * erf(x * np.asarray(math.sqrt(0.5), x.dtype)) + x * phi)
+    return g * (0.5 + 0.5 * erf(x * x.dtype.type(math.sqrt(0.5))) + x * phi)
 
 
 GELU = define("gelu", lambda x: gelu(floating(x)), vjp(_gelu_vjp, "x"), samples=one())
@@ -167,7 +167,7 @@ def _clamp(x: Any, low: Any, high: Any) -> Any:
 
 
 def _inside(x: Any, low: Any, high: Any) -> Any:
-    inside = np.ones(x.shape, np.bool_)
+    inside = np.ones_like(x, dtype=np.bool_)
     if low is not None:
         inside = inside & (x >= low)
     if high is not None:
@@ -177,7 +177,7 @@ def _inside(x: Any, low: Any, high: Any) -> Any:
 
 def _clamp_write(own: Any, low: Any, high: Any) -> Any:
     for bound in (low, high):
-        if isinstance(bound, np.ndarray) or (type(bound) is float and own.dtype.kind != "f"):
+        if is_array(bound) or (type(bound) is float and own.dtype.kind != "f"):
             return NotImplemented
     if low is not None:
         np.maximum(own, low, out=own)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd.arrays import unbroadcast
+from qrs.autograd.arrays import is_array, typed, unbroadcast
 from qrs.autograd.primitive import Sample, define, vjp
 
 __all__ = [
@@ -24,22 +24,19 @@ __all__ = [
 def is_basic(index: Any) -> bool:
     """Whether `index` selects every element at most once, so that writing needs no summing."""
     parts = index if isinstance(index, tuple) else (index,)
-    return all(
-        not isinstance(p, (np.ndarray, list)) or (isinstance(p, np.ndarray) and p.dtype == np.bool_)
-        for p in parts
-    )
+    return all(p.dtype == np.bool_ if is_array(p) else not isinstance(p, list) for p in parts)
 
 
 def _getitem(x: Any, *, index: Any) -> Any:
     result = x[index]
-    if not isinstance(result, np.ndarray):
+    if isinstance(result, np.generic):
         # A full integer index gives a NumPy scalar; `...` gives the view of the one element.
         result = x[(*index, ...) if isinstance(index, tuple) else (index, ...)]
     return result
 
 
 def _getitem_vjp(g: Any, _ans: Any, x: Any, index: Any) -> Any:
-    out = np.zeros(x.shape, g.dtype)
+    out = np.zeros(x.shape, g.dtype, like=g)
     if is_basic(index):
         out[index] = g
     else:
@@ -120,8 +117,10 @@ SETITEM = define(
 
 def _places(index: Any, axis: int) -> tuple[Any, ...]:
     """`index` along `axis` together with the running indices of all other axes."""
-    grid = list(np.indices(index.shape, sparse=True))
-    grid[axis] = index
+    grid: list[Any] = []
+    for i, extent in enumerate(index.shape):
+        shape = [extent if i == k else 1 for k in range(index.ndim)]
+        grid.append(index if i == axis else np.arange(extent, like=index).reshape(shape))
     return tuple(grid)
 
 
@@ -151,7 +150,8 @@ GATHER = define(
     "gather",
     _gather,
     vjp(
-        lambda g, ans, x, index, axis: _add_at(np.zeros(x.shape, g.dtype), index, g, axis), "index"
+        lambda g, ans, x, index, axis: _add_at(np.zeros(x.shape, g.dtype, like=g), index, g, axis),
+        "index",
     ),
     None,
     samples=_gather_samples,
@@ -166,7 +166,7 @@ def _scatter(x: Any, index: Any, source: Any, *, axis: int) -> Any:
 
 def _scattered(index: Any, source: Any) -> Any:
     """The part of `source` that `index` covers."""
-    return _first(source, index.shape) if isinstance(source, np.ndarray) and source.ndim else source
+    return _first(source, index.shape) if is_array(source) and source.ndim else source
 
 
 def _corner(g: Any, index: Any, source: Any, axis: int) -> Any:
@@ -174,7 +174,7 @@ def _corner(g: Any, index: Any, source: Any, axis: int) -> Any:
     part = g[_places(index, axis)]
     if source.ndim == 0:
         return part.sum()
-    out = np.zeros(source.shape, g.dtype)
+    out = np.zeros(source.shape, g.dtype, like=g)
     _first(out, index.shape)[...] = part
     return out
 
@@ -223,7 +223,7 @@ def _along(array: Any, axis: int) -> Any:
 
 
 def _select_vjp(g: Any, _ans: Any, x: Any, index: Any, axis: int) -> Any:
-    out = np.zeros(x.shape, g.dtype)
+    out = np.zeros(x.shape, g.dtype, like=g)
     np.add.at(_along(out, axis), index, _along(g, axis))
     return out
 
@@ -267,11 +267,11 @@ INDEX_ADD = define(
 
 
 def _masked_fill(x: Any, mask: Any, value: Any) -> Any:
-    return np.where(mask, np.asarray(value, x.dtype), x)
+    return np.where(mask, typed(value, x), x)
 
 
 def _masked_write(own: Any, mask: Any, value: Any) -> Any:
-    np.copyto(own, np.asarray(value, own.dtype), where=mask)
+    np.copyto(own, typed(value, own), where=mask)
     return own
 
 

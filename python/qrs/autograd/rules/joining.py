@@ -25,7 +25,7 @@ def _cat(*arrays: Any, save: bool, axis: int) -> Any:
 
 
 def _cat_vjp(grads: Any, extents: Any, needs: Any, *, axis: int) -> Any:
-    parts = np.split(grads[0], np.cumsum(extents)[:-1], axis)
+    parts = np.split(grads[0], np.cumsum(extents)[:-1].tolist(), axis)
     return [part if need else None for part, need in zip(parts, needs, strict=True)]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from qrs.autograd.arrays import promote, unbroadcast
+from qrs.autograd.arrays import arrayed, promote, unbroadcast
 from qrs.autograd.primitive import Sample, define, define_fused, vjp
 
 __all__ = ["EINSUM", "MATMUL"]
@@ -99,13 +99,16 @@ def _placed(part: Any, letters: str, term: str, shape: tuple[int, ...]) -> Any:
     """
     extents = dict(zip(term, shape, strict=True))
     distinct = "".join(dict.fromkeys(term))
+    part = arrayed(part)
     wide = part.reshape([extents[c] if c in letters else 1 for c in distinct])
     wide = np.broadcast_to(wide, [extents[c] for c in distinct])
     if distinct == term:
         return wide
-    result = np.zeros(shape, part.dtype)
-    grid = np.indices([extents[c] for c in distinct], sparse=True)
-    result[tuple(grid[distinct.index(c)] for c in term)] = wide
+    result = np.zeros(shape, part.dtype, like=part)
+    grid = {c: np.arange(extents[c], like=part) for c in distinct}
+    for i, c in enumerate(distinct):
+        grid[c] = grid[c].reshape([-1 if i == k else 1 for k in range(len(distinct))])
+    result[tuple(grid[c] for c in term)] = wide
     return result
 
 

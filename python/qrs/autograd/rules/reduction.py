@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from qrs.autograd.arrays import arrayed
 from qrs.autograd.primitive import Sample, define, vjp
 from qrs.autograd.rules.samples import Samples
 from qrs.autograd.special import floating, log_softmax, logsumexp, quiet, softmax
@@ -79,8 +80,8 @@ SUM = define(
 
 @quiet
 def _mean(x: Any, *, axis: Any, keepdims: bool) -> Any:
-    total = np.asarray(_sum(floating(x), axis=axis, keepdims=keepdims))
-    return total / np.asarray(_count(x, axis), total.dtype)
+    total = arrayed(_sum(floating(x), axis=axis, keepdims=keepdims))
+    return total / total.dtype.type(_count(x, axis))
 
 
 MEAN = define(
@@ -98,7 +99,7 @@ MEAN = define(
 def _prod_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """The product of all others: exact for zeros too, unlike `ans / x`."""
     moved = x.reshape(1, -1) if axis is None else np.moveaxis(x, axis, -1)
-    ones = np.ones((*moved.shape[:-1], 1), x.dtype)
+    ones = np.ones((*moved.shape[:-1], 1), x.dtype, like=x)
     before = np.cumprod(np.concatenate([ones, moved[..., :-1]], axis=-1), axis=-1)
     backwards = np.concatenate([ones, moved[..., :0:-1]], axis=-1)
     after = np.cumprod(backwards, axis=-1)[..., ::-1]
@@ -131,9 +132,9 @@ PROD = define("prod", _prod, vjp(_prod_vjp, "x"), samples=_prod_samples)
 def _var(x: Any, *, axis: Any, keepdims: bool, correction: float) -> Any:
     x = floating(x)
     count = _count(x, axis)
-    centred = np.asarray(x - _mean(x, axis=axis, keepdims=True))
-    total = np.asarray(_sum(np.square(centred, out=centred), axis=axis, keepdims=keepdims))
-    return total / np.asarray(max(count - correction, 0), total.dtype)
+    centred = arrayed(x - _mean(x, axis=axis, keepdims=True))
+    total = arrayed(_sum(np.square(centred, out=centred), axis=axis, keepdims=keepdims))
+    return total / total.dtype.type(max(count - correction, 0))
 
 
 def _centred(x: Any, axis: Any) -> Any:
@@ -157,7 +158,7 @@ VAR = define(
 
 def _std_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool, correction: float) -> Any:
     scale = np.where(ans == 0, 0, g / (ans * max(_count(x, axis) - correction, 1)))
-    return _spread(np.asarray(scale, g.dtype), x, axis, keepdims) * _centred(x, axis)
+    return _spread(scale.astype(g.dtype), x, axis, keepdims) * _centred(x, axis)
 
 
 def _std_samples(rng: np.random.Generator) -> list[Sample]:
@@ -180,7 +181,7 @@ STD = define(
 
 def _extreme_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool) -> Any:
     """An even share for each element that equals the extreme."""
-    hit = np.asarray(x == _spread(ans, x, axis, keepdims), g.dtype)
+    hit = (x == _spread(ans, x, axis, keepdims)).astype(g.dtype)
     shares = np.maximum(hit.sum(axis=axis, keepdims=True), 1)
     return _spread(g, x, axis, keepdims) * hit / shares
 
@@ -221,7 +222,7 @@ def _norm_vjp(g: Any, ans: Any, x: Any, axis: Any, keepdims: bool, p: float) -> 
     if p == 0:
         return np.zeros_like(x)
     if math.isinf(p):
-        hit = np.asarray(np.abs(x) == total, x.dtype)
+        hit = (np.abs(x) == total).astype(x.dtype)
         return g * np.sign(x) * hit / hit.sum(axis=axis, keepdims=True)
     if p == 1:
         return g * np.sign(x)

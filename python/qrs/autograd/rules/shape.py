@@ -45,7 +45,7 @@ RESHAPE = define(
 PERMUTE = define(
     "permute",
     lambda x, *, axes: x.transpose(axes),
-    vjp(lambda g, ans, x, axes: g.transpose(np.argsort([a % x.ndim for a in axes]))),
+    vjp(lambda g, ans, x, axes: g.transpose(*np.argsort([a % x.ndim for a in axes]).tolist())),
     samples=lambda rng: [Sample(_draw(rng), axes=(2, 0, 1)), Sample(_draw(rng), axes=(0, -1, 1))],
     shares=True,
 )
@@ -89,9 +89,9 @@ DIAGONAL = define(
 
 
 def _diagonal_vjp(g: Any, x: Any, offset: int, axis1: int, axis2: int) -> Any:
-    out = np.zeros(x.shape, g.dtype)
+    out = np.zeros(x.shape, g.dtype, like=g)
     moved = np.moveaxis(out, (axis1, axis2), (-2, -1))
-    rows = np.arange(g.shape[-1]) + max(-offset, 0)
+    rows = np.arange(g.shape[-1], like=g) + max(-offset, 0)
     moved[..., rows, rows + offset] = g
     return out
 
@@ -116,8 +116,8 @@ REPEAT = define(
 
 
 def _repeat_interleave_vjp(g: Any, _ans: Any, x: Any, counts: Any, axis: int) -> Any:
-    index = np.repeat(np.arange(x.shape[axis]), counts)
-    out = np.zeros(x.shape, g.dtype)
+    index = np.repeat(np.arange(x.shape[axis], like=g), counts)
+    out = np.zeros(x.shape, g.dtype, like=g)
     np.add.at(np.moveaxis(out, axis, 0), index, np.moveaxis(g, axis, 0))
     return out
 

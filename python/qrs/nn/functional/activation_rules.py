@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from qrs.autograd import Primitive, Sample, define, vjp
-from qrs.autograd.arrays import Array
+from qrs.autograd.arrays import Array, typed
 from qrs.autograd.special import floating, quiet
 from qrs.autograd.special import sigmoid as sigmoid_array
 
@@ -57,13 +57,14 @@ def _from_output(name: str, forward: Any, derivative: Any, **params: Any) -> Pri
 
 
 def _clip(x: Array, *, low: float, high: float) -> Array:
-    return np.clip(x, np.asarray(low, x.dtype), np.asarray(high, x.dtype))
+    return np.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
 def _exponential(x: Array, *, alpha: float, rate: float, gain: float) -> Array:
     # expm1 of the negative part only: it overflows for large positive values.
     negative = alpha * np.expm1(np.minimum(x, 0) * rate)
-    return np.asarray(gain * (np.maximum(x, 0) + negative), x.dtype)
+    out: Array = typed(gain * (np.maximum(x, 0) + negative), x)
+    return out
 
 
 def _exponential_slope(y: Array, *, alpha: float, rate: float, gain: float) -> Array:
@@ -93,7 +94,7 @@ HARDTANH = _from_output(
 )
 LEAKY_RELU = _from_output(
     "leaky_relu",
-    lambda x, slope: np.where(x > 0, x, x * np.asarray(slope, x.dtype)),
+    lambda x, slope: np.where(x > 0, x, x * x.dtype.type(slope)),
     lambda y, slope: np.where(y > 0, 1, slope).astype(y.dtype),
     slope=0.1,
 )
@@ -106,11 +107,11 @@ HARDSWISH = _from_input(
 HARDSIGMOID = _from_output(
     "hardsigmoid",
     lambda x: np.clip(x + 3, 0, 6) / 6,
-    lambda y: ((y > 0) & (y < 1)) * np.asarray(1 / 6, y.dtype),
+    lambda y: ((y > 0) & (y < 1)) * y.dtype.type(1 / 6),
 )
 THRESHOLD = _from_input(
     "threshold",
-    lambda x, threshold, value: np.where(x > threshold, x, np.asarray(value, x.dtype)),
+    lambda x, threshold, value: np.where(x > threshold, x, x.dtype.type(value)),
     lambda x, threshold, value: x > threshold,
     threshold=0.5,
     value=-1.0,

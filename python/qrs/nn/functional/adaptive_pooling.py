@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,10 +31,10 @@ def _average_axes(x: Array, out: Sequence[int], transpose: bool) -> Array:
     for axis, target in enumerate(out, 2):
         size = x.shape[axis]
         wide, narrow = (target, size) if transpose else (size, target)
-        matrix = pool_arrays.adaptive_matrix(wide, narrow, x.dtype)
+        matrix = pool_arrays.adaptive_matrix(wide, narrow, x)
         columns = matrix if transpose else matrix.T
         x = np.moveaxis(np.moveaxis(x, axis, -1) @ columns, -1, axis)
-    return np.ascontiguousarray(x)
+    return np.ascontiguousarray(x, like=x)
 
 
 ADAPTIVE_AVG_POOL = define(
@@ -58,9 +59,10 @@ def _adaptive_max_backward(
     del needs, out
     places, shape = saved
     n, c = shape[:2]
-    dx = np.zeros((n * c, int(np.prod(shape[2:]))), dtype=grads[0].dtype)
-    rows = np.arange(n * c)[:, None]
-    np.add.at(dx, (rows, places.reshape(n * c, -1)), grads[0].reshape(n * c, -1))
+    g = grads[0]
+    dx = np.zeros((n * c, math.prod(shape[2:])), dtype=g.dtype, like=g)
+    rows = np.arange(n * c, like=g)[:, None]
+    np.add.at(dx, (rows, places.reshape(n * c, -1)), g.reshape(n * c, -1))
     return (dx.reshape(shape),)
 
 

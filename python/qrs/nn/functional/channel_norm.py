@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from qrs.autograd import Sample, define_fused
-from qrs.autograd.arrays import Array
+from qrs.autograd.arrays import Array, arrayed
 
 __all__ = ["BATCH_NORM"]
 
@@ -56,14 +56,14 @@ class _Layout:
         """The sum of ``a``, or of ``a * b``, over each channel."""
         if not self.is_last:
             total = a.sum(axis=0) if b is None else np.einsum("ncp,ncp->cp", a, b)
-            return np.asarray(total.sum(axis=1))
+            return arrayed(total.sum(axis=1))
         if b is not None:
             a = a * b
         # A product with ones adds rows six times as fast as `sum` does.
         rows = len(a) // _ROWS * _ROWS
         blocks = a[:rows].reshape(rows // _ROWS, _ROWS, a.shape[1])
-        found = np.matmul(np.ones((1, _ROWS), a.dtype), blocks).sum(axis=(0, 1))
-        return np.asarray(found + a[rows:].sum(axis=0))
+        found = np.matmul(np.ones((1, _ROWS), a.dtype, like=a), blocks).sum(axis=(0, 1))
+        return arrayed(found + a[rows:].sum(axis=0))
 
 
 def _forward(
@@ -76,7 +76,7 @@ def _forward(
     mean = layout.sums(flat) / count
     centred = flat - layout.spread(mean)
     variance = layout.sums(centred, centred) / count
-    inverse = 1 / np.sqrt(variance + np.asarray(eps, x.dtype))
+    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
     factor = inverse if weight is None else inverse * weight
     y = np.multiply(centred, layout.spread(factor), out=None if save else centred)
     if bias is not None:

@@ -54,14 +54,14 @@ def _restored(y: Array, like: Array) -> Array:
     y = np.moveaxis(y, -1, 1)
     if not like.flags.c_contiguous and _channels_last(like).flags.c_contiguous:
         return y
-    return np.ascontiguousarray(y)
+    return np.ascontiguousarray(y, like=y)
 
 
 def _padded(x: Array, g: Geometry) -> Array:
     """X (N, C, *size) as (N, *padded, C)."""
     if not any(g.padding):
-        return np.ascontiguousarray(_channels_last(x))
-    out = np.zeros((len(x), *g.padded, x.shape[1]), dtype=x.dtype)
+        return np.ascontiguousarray(_channels_last(x), like=x)
+    out = np.zeros((len(x), *g.padded, x.shape[1]), dtype=x.dtype, like=x)
     out[_inside(g)] = _channels_last(x)
     return out
 
@@ -117,7 +117,7 @@ def correlate(x: Array, weight: Array, g: Geometry) -> Array:
     n, o = len(x), len(weight)
     padded = _padded(x, g)
     if _is_depthwise(o, x.shape[1], g):
-        y = np.zeros((n, *g.out, o), dtype=np.result_type(x, weight))
+        y = np.zeros((n, *g.out, o), dtype=np.result_type(x, weight), like=x)
         for tap, index in _tap_slices(g):
             y += padded[index] * weight[_of_tap(tap)]
         return _restored(y, x)
@@ -132,7 +132,7 @@ def spread(y: Array, weight: Array, g: Geometry) -> Array:
     shape = (n, *g.padded, channels)
     if _is_depthwise(o, channels, g):
         rows = _channels_last(y)
-        padded = np.zeros(shape, dtype=np.result_type(y, weight))
+        padded = np.zeros(shape, dtype=np.result_type(y, weight), like=y)
         for tap, index in _tap_slices(g):
             padded[index] += rows * weight[_of_tap(tap)]
     elif _has_dense_gradient(g):
@@ -172,7 +172,7 @@ def match(x: Array, y: Array, g: Geometry) -> Array:
     padded = _padded(x, g)
     if _is_depthwise(o, channels, g):
         rows = _channels_last(y)
-        weight = np.empty((o, 1, *g.kernel), dtype=np.result_type(x, y))
+        weight = np.empty((o, 1, *g.kernel), dtype=np.result_type(x, y), like=x)
         axes = tuple(range(y.ndim - 1))
         for tap, index in _tap_slices(g):
             weight[_of_tap(tap)] = (padded[index] * rows).sum(axis=axes)

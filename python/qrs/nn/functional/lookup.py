@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,11 +16,14 @@ from qrs.tensor import Tensor, apply
 __all__ = ["embedding", "embedding_bag", "one_hot"]
 
 
-def _scatter_rows(rows: Array, indices: Array, count: int) -> Array:
+def _scatter_rows(rows: Any, indices: Array, count: int) -> Array:
     """Add rows to a table of ``count`` zeros, repeated indices included."""
-    table = np.zeros((count, rows.shape[-1]), dtype=rows.dtype)
+    table = np.zeros((count, rows.shape[-1]), dtype=rows.dtype, like=rows)
     flat = indices.reshape(-1)
-    if flat.size:
+    if not isinstance(rows, np.ndarray):
+        np.add.at(table, flat, rows.reshape(-1, rows.shape[-1]))
+    elif flat.size:
+        # Much faster than `add.at`, but only NumPy has `reduceat`.
         order = np.argsort(flat, kind="stable")
         ordered = flat[order]
         starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
@@ -166,12 +170,12 @@ def _bag_forward(
     by_frequency: bool,
 ) -> tuple[Array, Any]:
     del by_frequency
-    stops = np.append(offsets[1:], len(indices))
-    out = np.zeros((len(offsets), weight.shape[1]), dtype=weight.dtype)
-    chosen = np.full(out.shape, -1, dtype=np.int64)
-    counts = np.zeros(len(offsets), dtype=np.int64)
-    for bag, (start, stop) in enumerate(zip(offsets, stops, strict=True)):
-        places = np.arange(start, stop)
+    starts = offsets.tolist()
+    out = np.zeros((len(starts), weight.shape[1]), dtype=weight.dtype, like=weight)
+    chosen = np.full_like(out, -1, dtype=np.int64)
+    counts = np.zeros(len(starts), dtype=np.int64, like=weight)
+    for bag, (start, stop) in enumerate(itertools.pairwise([*starts, len(indices)])):
+        places = np.arange(start, stop, like=weight)
         if padding is not None:
             places = places[indices[places] != padding]
         counts[bag] = len(places)
@@ -211,7 +215,7 @@ def _bag_backward(
         return table, None
     if mode == "mean":
         g = g / np.maximum(counts, 1)[:, None].astype(g.dtype)
-    lengths = np.diff(np.append(offsets, len(indices)))
+    lengths = np.diff(offsets.tolist(), append=len(indices)).tolist()
     rows = np.repeat(g, lengths, axis=0)
     if padding is not None:
         rows[indices == padding] = 0

@@ -59,7 +59,7 @@ def _forward(
         if not save:
             return y, None
     hat, variance = _moments(x, axes)
-    inverse = 1 / np.sqrt(variance + np.asarray(eps, x.dtype))
+    inverse = 1 / np.sqrt(variance + x.dtype.type(eps))
     hat *= inverse
     if not rows:
         y = hat * weight if weight is not None else hat.copy() if save else hat

@@ -27,7 +27,7 @@ def _cut(x: Array, pairs: tuple[tuple[int, int], ...]) -> Array:
 
 def _constant(x: Array, *, pairs: tuple[tuple[int, int], ...], value: float) -> Array:
     grow = [(max(before, 0), max(after, 0)) for before, after in pairs]
-    return np.pad(_cut(x, pairs), grow, constant_values=np.asarray(value, x.dtype))
+    return np.pad(_cut(x, pairs), grow, constant_values=x.dtype.type(value))
 
 
 PAD = define(

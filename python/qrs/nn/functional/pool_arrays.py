@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -71,7 +72,7 @@ def maximum(x: Array, w: Window) -> Array:
 def _first_hits(x: Array, y: Array, w: Window) -> Any:
     """Yield (tap, index, mask) where the mask marks windows whose maximum first stands there."""
     padded = w.pad(x, _lowest(x))
-    open_ = np.ones(y.shape, dtype=bool)
+    open_ = np.ones_like(y, dtype=bool)
     for tap, index in taps(w.kernel, w.stride, w.dilation, w.out):
         values = padded[index]
         hit = ((values == y) | (values != values)) & open_
@@ -89,26 +90,26 @@ def maximum_grad(g: Array, x: Array, y: Array, w: Window) -> Array:
 
 def maximum_index(x: Array, y: Array, w: Window) -> Array:
     """Return where each maximum stands, counted over the flattened spatial axes of the input."""
-    found = np.zeros(y.shape, dtype=np.int64)
+    found = np.zeros_like(y, dtype=np.int64)
     for tap, _, hit in _first_hits(x, y, w):
-        place = np.zeros(w.out, dtype=np.int64)
+        place = np.zeros(w.out, dtype=np.int64, like=y)
         for axis, n in enumerate(w.size):
-            at = np.arange(w.out[axis]) * w.stride[axis] + tap[axis] * w.dilation[axis]
+            at = np.arange(w.out[axis], like=y) * w.stride[axis] + tap[axis] * w.dilation[axis]
             shape = [-1 if a == axis else 1 for a in range(len(w.size))]
             place = place * n + (at - w.padding[axis]).reshape(shape)
         np.copyto(found, place, where=hit)
     return found
 
 
-def _divisor(w: Window, count_include_pad: bool, override: int | None) -> Array | int:
+def _divisor(w: Window, count_include_pad: bool, override: int | None, like: Array) -> Array | int:
     """Return how many elements each window counts, as an array of the output's spatial shape."""
     if override is not None:
         return override
-    total: Array = np.ones((1,) * len(w.out), dtype=np.int64)
+    total: Array = np.ones((1,) * len(w.out), dtype=np.int64, like=like)
     for axis, (n, o, k, s, p) in enumerate(
         zip(w.size, w.out, w.kernel, w.stride, w.padding, strict=True)
     ):
-        start = np.arange(o) * s - p
+        start = np.arange(o, like=like) * s - p
         stop = np.minimum(start + k, n + p)
         if not count_include_pad:
             start, stop = np.maximum(start, 0), np.minimum(stop, n)
@@ -119,16 +120,16 @@ def _divisor(w: Window, count_include_pad: bool, override: int | None) -> Array 
 def average(x: Array, w: Window, count_include_pad: bool, override: int | None) -> Array:
     """Return the sum of each window over the number of elements that count."""
     padded = w.pad(x, 0)
-    y = np.zeros((*x.shape[:2], *w.out), dtype=x.dtype)
+    y = np.zeros((*x.shape[:2], *w.out), dtype=x.dtype, like=x)
     for _, index in taps(w.kernel, w.stride, w.dilation, w.out):
         y += padded[index]
-    return (y / _divisor(w, count_include_pad, override)).astype(x.dtype, copy=False)
+    return (y / _divisor(w, count_include_pad, override, x)).astype(x.dtype, copy=False)
 
 
 def average_grad(g: Array, w: Window, count_include_pad: bool, override: int | None) -> Array:
     """Return the gradient of the input."""
-    share = (g / _divisor(w, count_include_pad, override)).astype(g.dtype, copy=False)
-    padded = w.pad(np.zeros((*g.shape[:2], *w.size), dtype=g.dtype), 0)
+    share = (g / _divisor(w, count_include_pad, override, g)).astype(g.dtype, copy=False)
+    padded = w.pad(np.zeros((*g.shape[:2], *w.size), dtype=g.dtype, like=g), 0)
     for _, index in taps(w.kernel, w.stride, w.dilation, w.out):
         padded[index] += share
     return w.unpad(padded)
@@ -139,20 +140,20 @@ def _bounds(size: int, out: int) -> list[tuple[int, int]]:
     return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
 
 
-def adaptive_matrix(size: int, out: int, dtype: Any) -> Array:
+def adaptive_matrix(size: int, out: int, like: Array) -> Array:
     """Return the (out, size) matrix that averages one axis over its adaptive windows."""
-    matrix = np.zeros((out, size), dtype=dtype)
-    for row, (start, stop) in zip(matrix, _bounds(size, out), strict=True):
-        row[start:stop] = 1 / (stop - start)
+    matrix = np.zeros((out, size), dtype=like.dtype, like=like)
+    for row, (start, stop) in enumerate(_bounds(size, out)):
+        matrix[row, start:stop] = 1 / (stop - start)
     return matrix
 
 
 def adaptive_max(x: Array, out: Sequence[int]) -> tuple[Array, Array]:
     """Return the adaptive maxima and where they stand, counted over the flattened input."""
     size = x.shape[2:]
-    y = np.empty((*x.shape[:2], *out), dtype=x.dtype)
-    places = np.empty(y.shape, dtype=np.int64)
-    numbers = np.arange(int(np.prod(size))).reshape(size)
+    y = np.empty((*x.shape[:2], *out), dtype=x.dtype, like=x)
+    places = np.empty_like(y, dtype=np.int64)
+    numbers = np.arange(math.prod(size), like=x).reshape(size)
     bounds = [_bounds(n, o) for n, o in zip(size, out, strict=True)]
     for cell in itertools.product(*map(range, out)):
         block = tuple(slice(*bounds[axis][i]) for axis, i in enumerate(cell))

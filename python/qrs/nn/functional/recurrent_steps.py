@@ -108,10 +108,10 @@ class LstmSteps:
         gates = _project(x, w_ih, b_ih, b_hh)
         hidden = c.shape[1]
         h, c = h.copy(), c.copy()
-        out = np.empty((len(x), h.shape[1]), dtype=gates.dtype)
+        out = np.empty((len(x), h.shape[1]), dtype=gates.dtype, like=gates)
         if save:
             h_prev, c_prev, tanh_c = (
-                np.empty((len(x), n), gates.dtype) for n in (h.shape[1], hidden, hidden)
+                np.empty((len(x), n), gates.dtype, like=gates) for n in (h.shape[1], hidden, hidden)
             )
         w_hh_t = w_hh.T
         for rows, n in _steps(sizes, reverse):
@@ -199,7 +199,7 @@ class GruSteps:
         gates = _project(x, w_ih, b_ih)
         hidden = h.shape[1]
         h = h.copy()
-        out = np.empty((len(x), hidden), dtype=gates.dtype)
+        out = np.empty((len(x), hidden), dtype=gates.dtype, like=gates)
         if save:
             h_prev, hh_new = np.empty_like(out), np.empty_like(out)
         for rows, n in _steps(sizes, reverse):

@@ -111,7 +111,7 @@ def pad_spatial(x: Array, before: Sequence[int], after: Sequence[int], value: fl
     if not any(before) and not any(after):
         return x
     size = [b + n + a for b, n, a in zip(before, x.shape[2:], after, strict=True)]
-    out = np.full((*x.shape[:2], *size), value, dtype=x.dtype)
+    out = np.full((*x.shape[:2], *size), value, dtype=x.dtype, like=x)
     out[crop(before, x.shape[2:])] = x
     return out
 
@@ -134,7 +134,7 @@ def taps(
 
 
 def gather_patches(
-    padded: Array,
+    padded: Any,
     kernel: Sequence[int],
     stride: Sequence[int],
     dilation: Sequence[int],
@@ -148,6 +148,11 @@ def gather_patches(
     """
     n, c = padded.shape[0], padded.shape[-1]
     per_group = c // groups
+    if not isinstance(padded, np.ndarray):
+        # Only NumPy's own arrays can be viewed with strides; others are copied tap by tap.
+        slices = [padded[(slice(None), *i[1:])] for _, i in taps(kernel, stride, dilation, out)]
+        rows = np.stack(slices, axis=-2).reshape(-1, len(slices), groups, per_group)
+        return rows.transpose(2, 0, 1, 3).reshape(groups, len(rows), -1)
     first, *steps, last = padded.strides
     view = as_strided(
         padded,
@@ -173,7 +178,7 @@ def scatter_patches(
     out: Sequence[int],
 ) -> Array:
     """Add patches back to where `gather_patches` took them from; ``shape`` is that of its input."""
-    result = np.zeros(shape, dtype=patches.dtype)
+    result = np.zeros(shape, dtype=patches.dtype, like=patches)
     groups, n, per_group = len(patches), shape[0], shape[-1] // len(patches)
     parts = result.reshape(*shape[:-1], groups, per_group)
     blocks = patches.reshape(groups, n, *out, *kernel, per_group)
