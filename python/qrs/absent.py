@@ -59,6 +59,9 @@ ABSENT: dict[str, dict[str, str]] = {
             ),
             _JIT,
         ),
+        "quantization_mappings": "use the getters and tables of qrs.quantization itself",
+        "fuser_method_mappings": "use qrs.quantization.get_fuser_method",
+        "_learnable_fake_quantize": "use qrs.quantization.LearnableFakeQuantize",
         "fuse_modules_qat": (
             "fuse_modules does it for models in training mode; call model.train() before"
         ),

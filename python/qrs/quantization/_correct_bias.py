@@ -171,6 +171,8 @@ def bias_correction(
     ``b -= mean(y_quantized) - mean(y_float)``. Behind a ReLU that is part of the layer, only the
     share ``p`` of outputs above zero follows the bias, so the difference is divided by ``p``.
 
+    The model runs once on all data for each layer, as every correction changes what comes after it.
+
     Examples
     --------
     >>> import qrs
