@@ -93,6 +93,15 @@ class TestPrepare:
         for now, then in zip(simulated, (converted[0](ids), converted[1](bags)), strict=True):
             np.testing.assert_allclose(now.detach().numpy(), then.numpy(), rtol=0, atol=2e-6)
 
+    def test_a_table_with_a_qconfig_for_other_layers_is_refused_before_the_training(self) -> None:
+        model = nn.Sequential(nn.Embedding(6, 4), nn.Linear(4, 2))
+        model.qconfig = Q.get_default_qat_qconfig()
+        words = r"at 0 \(Embedding\): .*qint8.*default_embedding_qat_qconfig, or to None"
+        with pytest.raises(qrs.DtypeError, match=words):
+            Q.prepare_qat(model)
+        model[0].qconfig = None
+        assert type(Q.prepare_qat(model)[0]) is nn.Embedding
+
 
 class TestTraining:
     def test_gradients_reach_every_parameter(self) -> None:

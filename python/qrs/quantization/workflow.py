@@ -207,13 +207,21 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     model = convert(model, table, inplace=True, remove_qconfig=False)
     # Layers that quantize their input at each call need no observer behind them.
     dynamic = set(get_default_qat_dynamic_module_mappings().values())
-    model = prepare(
-        model, inplace=True, observer_non_leaf_module_list=set(table.values()) - dynamic
-    )
+    others = set(table.values()) - dynamic
+    if not others:
+        _leave_float(model, dynamic)
+    model = prepare(model, inplace=True, observer_non_leaf_module_list=others)
     for name, module in model.named_modules():
         if isinstance(module, WeightFakeQuant):
             name_observers(module.weight_fake_quant, f"{name}.weight" if name else "weight")
     return model
+
+
+def _leave_float(model: Module, kinds: Collection[type[Module]]) -> None:
+    """Take the qconfig from all modules but those that train for dynamic quantization."""
+    for module in model.modules():
+        if type(module) not in kinds:
+            module.__dict__.pop("qconfig", None)
 
 
 def quantize(

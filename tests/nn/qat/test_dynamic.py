@@ -141,6 +141,24 @@ def test_no_observer_is_put_behind_the_layers() -> None:
     assert not any(hasattr(part, "activation_post_process") for part in model)
 
 
+def test_a_qconfig_of_the_whole_model_reaches_only_what_trains() -> None:
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.embed, self.lstm, self.fc = nn.Embedding(9, 4), nn.LSTM(4, 5), nn.Linear(5, 3)
+
+        def forward(self, ids: qrs.Tensor) -> qrs.Tensor:
+            return self.fc(self.lstm(self.embed(ids))[0])
+
+    model = prepared(Net())
+    ids = qrs.tensor([[1, 2], [3, 8]])
+    simulated = model(ids)
+    converted = Q.convert(model.eval())
+    kinds = nn.Embedding, nn.quantized.dynamic.LSTM, nn.quantized.dynamic.Linear
+    assert tuple(type(part) for part in converted.children()) == kinds
+    assert (converted(ids) - simulated).abs().max().item() < 0.01
+
+
 def test_training_brings_a_model_of_few_bits_closer_to_its_task() -> None:
     rng = np.random.default_rng(0)
     x = qrs.tensor(rng.standard_normal((256, 8)).astype(np.float32))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from qrs.dtypes import per_channel_affine_float_qparams, quint8
+from qrs.errors import DtypeError
 from qrs.nn.functional import lookup as functions
 from qrs.nn.layers import embedding as floats
 from qrs.nn.module import Module
@@ -13,7 +15,21 @@ from qrs.tensor import Tensor
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
-class Embedding(WeightFakeQuant, floats.Embedding):
+class _Table(WeightFakeQuant):
+    def _init_qat(self, qconfig: Any) -> None:
+        """Refuse now what `convert` would refuse after the training."""
+        super()._init_qat(qconfig)
+        made = self.weight_fake_quant
+        dtype, scheme = getattr(made, "dtype", None), getattr(made, "qscheme", None)
+        if dtype is not quint8 or scheme is not per_channel_affine_float_qparams:
+            raise DtypeError(
+                f"{self._get_name()}: a qconfig for weights of {dtype} and {scheme} came, expected "
+                "quint8 with float zero points; set the table's qconfig to "
+                "default_embedding_qat_qconfig, or to None to leave it float"
+            )
+
+
+class Embedding(_Table, floats.Embedding):
     """A table whose rows are looked up fake-quantized.
 
     Parameters
@@ -29,6 +45,8 @@ class Embedding(WeightFakeQuant, floats.Embedding):
     ------
     QrsError
         If no qconfig came.
+    DtypeError
+        If its weights are not quint8 with float zero points.
 
     Examples
     --------
@@ -78,7 +96,7 @@ class Embedding(WeightFakeQuant, floats.Embedding):
         )
 
 
-class EmbeddingBag(WeightFakeQuant, floats.EmbeddingBag):
+class EmbeddingBag(_Table, floats.EmbeddingBag):
     """A table whose rows are looked up in bags, fake-quantized.
 
     Parameters
@@ -92,6 +110,8 @@ class EmbeddingBag(WeightFakeQuant, floats.EmbeddingBag):
     ------
     QrsError
         If no qconfig came.
+    DtypeError
+        If its weights are not quint8 with float zero points.
 
     Examples
     --------
