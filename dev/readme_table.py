@@ -31,8 +31,10 @@ def layers() -> str:
     rows = ["| layer | dynamic | static | quantization-aware training |", "|---|---|---|---|"]
     for swap in SWAPS:
         if swap.static or swap.dynamic or swap.qat:
-            cells = (_weights(swap), "yes" if swap.static else "", "yes" if swap.qat else "")
-            rows.append(f"| `{_name(swap.float)}` | {' | '.join(cells)} |")
+            static = "yes" if swap.static or swap.observed else ""
+            trained = "yes" if swap.qat else "for dynamic" if swap.qat_dynamic else ""
+            cells = f"{_weights(swap)} | {static} | {trained}"
+            rows.append(f"| `{_name(swap.float)}` | {cells} |")
     return "\n".join(rows) + "\n"
 
 
