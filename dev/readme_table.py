@@ -32,9 +32,9 @@ def layers() -> str:
     for swap in SWAPS:
         if swap.static or swap.dynamic or swap.qat:
             static = "yes" if swap.static or swap.observed else ""
-            trained = "yes" if swap.qat else "for dynamic" if swap.qat_dynamic else ""
-            cells = f"{_weights(swap)} | {static} | {trained}"
-            rows.append(f"| `{_name(swap.float)}` | {cells} |")
+            trained = {"static": swap.qat, "dynamic": swap.qat_dynamic}
+            training = ", ".join(kind for kind, form in trained.items() if form)
+            rows.append(f"| `{_name(swap.float)}` | {_weights(swap)} | {static} | {training} |")
     return "\n".join(rows) + "\n"
 
 

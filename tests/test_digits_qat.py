@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import qrs
+
 ROOT = Path(__file__).parent.parent
 
 
@@ -63,6 +65,17 @@ def test_readme_shows_what_needs_no_training(run) -> None:
         (line,) = (line for line in shown.splitlines() if line.startswith(f"{name} "))
         if "QAT" not in name:
             assert float(line[16:24]) == pytest.approx(row.accuracy, abs=0.5)
+
+
+def test_code_of_readme_trains_and_converts(example: ModuleType) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    code = readme.partition("<!-- training -->")[2].split("```")[1].removeprefix("python\n")
+    (images, labels), test = example.load_data()
+    space = {"qrs": qrs, "model": example.load_model(), "images": images, "labels": labels}
+    exec(compile(code, "README.md", "exec"), space)
+    assert isinstance(space["small"].fc, qrs.nn.quantized.Linear)
+    assert space["small"].fc.weight().int_repr().abs().max().item() == 7
+    assert example.percent(example.right(space["small"], *test)) > 97
 
 
 class TestInterval:
