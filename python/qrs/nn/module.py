@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from qrs.errors import QrsError
+from qrs.errors import DtypeError, QrsError
 from qrs.nn.conversion import ConversionMixin
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.parameter import Parameter
@@ -100,6 +100,15 @@ class Module(ConversionMixin, StateMixin):
         except QrsError as error:
             self._locate(error)
             raise
+        except (AttributeError, TypeError) as error:
+            if not self._refuses(args):
+                raise
+            refusal = DtypeError(
+                f"{type(self).__name__}: a {type(args[0]).__name__} came, expected a tensor; "
+                "make one with qrs.tensor()"
+            )
+            self._locate(refusal)
+            raise refusal from error
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Tables are copied: a hook may remove itself.
@@ -113,6 +122,16 @@ class Module(ConversionMixin, StateMixin):
             if changed is not None:
                 output = changed
         return output
+
+    def _refuses(self, args: tuple[Any, ...]) -> bool:
+        """Whether an error is due to an input that is no tensor: a layer of qrs takes nothing else.
+
+        A module of the caller's may take anything, and so may a container of such modules.
+        """
+        if not args or hasattr(args[0], "is_quantized"):
+            return False
+        home = type(self).__module__
+        return home.startswith("qrs.") and not home.endswith(".container")
 
     def _locate(self, error: QrsError) -> None:
         """Extend the path of the failing module by this module's name for it.

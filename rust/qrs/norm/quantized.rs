@@ -191,6 +191,9 @@ impl Affine<'_> {
                 format!("{groups} groups came for {channels} channels, expected a divisor");
             return Err(Error::Value { op: OP, message });
         }
+        if x.is_empty() {
+            return Ok(());
+        }
         let threads = threads_for(x.len() / 2);
         // Whole groups of whole images.
         let (width, by) = match channels_last {

@@ -76,7 +76,9 @@ def test_quantized_tensor_reaches_the_quantized_form(monkeypatch):
         return "float"
 
     call = also_quantized(probe)
-    assert call(3) == "float"
+    assert call(qrs.tensor(3)) == "float"
+    with pytest.raises(qrs.DtypeError, match="probe: a int came, expected a tensor"):
+        call(3)
     with pytest.raises(qrs.DtypeError, match="probe: a quantized tensor came"):
         call(Quantized())
     monkeypatch.setitem(QUANTIZED, "probe", lambda input, factor=1: ("quantized", factor))

@@ -153,7 +153,7 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     check_floats("bilinear", input1=input1, input2=input2, weight=weight, bias=bias)
     n, k1, k2 = weight.shape
     lead = tuple(input1.shape[:-1])
-    if input1.shape[-1] != k1 or input2.shape[-1] != k2 or tuple(input2.shape[:-1]) != lead:
+    if tuple(input1.shape[-1:]) != (k1,) or tuple(input2.shape) != (*lead, k2):
         raise ShapeError(
             f"bilinear: inputs of shapes {tuple(input1.shape)} and {tuple(input2.shape)} came, "
             f"expected last dimensions {k1} and {k2} and equal leading ones"

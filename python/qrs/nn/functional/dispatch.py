@@ -26,13 +26,19 @@ def also_quantized(function: F) -> F:
     Raises
     ------
     DtypeError
-        On such a call if there is no quantized form.
+        On such a call if there is no quantized form, and if the argument is no tensor.
     """
     name = function.__name__
 
     @functools.wraps(function)
     def dispatch(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(input, "is_quantized", False):
+        quantized = getattr(input, "is_quantized", None)
+        if quantized is None:
+            raise DtypeError(
+                f"{name}: a {type(input).__name__} came, expected a tensor; make one with "
+                "qrs.tensor()"
+            )
+        if quantized:
             if name not in QUANTIZED:
                 raise DtypeError(
                     f"{name}: a quantized tensor came, expected a float one; insert a DeQuantStub "

@@ -38,10 +38,14 @@ __all__ = [
 
 
 def _moments(x: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
-    mean = x.mean(axis=axes, keepdims=True)
-    centred = x - mean
-    variance = np.square(centred).mean(axis=axes, keepdims=True)
-    return centred, variance
+    centred = x - _mean(x, axes)
+    return centred, _mean(np.square(centred), axes)
+
+
+def _mean(x: Array, axes: tuple[int, ...]) -> Array:
+    """The mean along axes; zero where there is nothing."""
+    mean: Array = (x.mean if x.size else x.sum)(axis=axes, keepdims=True)
+    return mean
 
 
 def _forward(
@@ -363,7 +367,7 @@ def group_norm(
         raise ShapeError(
             f"group_norm: {channels} channels came, expected a multiple of {num_groups} groups"
         )
-    grouped = input.reshape(n, num_groups, -1)
+    grouped = input.reshape(n, num_groups, math.prod(input.shape[1:]) // num_groups)
     out = apply(NORMALIZE, grouped, None, None, axes=(2,), eps=eps).reshape(input.shape)
     scale, shift = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
     if scale is not None:

@@ -93,11 +93,11 @@ def padding_pairs(
     if value:
         raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
     for axis, (size, (before, after)) in enumerate(zip(shape, pairs, strict=True)):
-        limit = {"reflect": size - 1, "circular": size}.get(mode, before + after)
+        limit = {"reflect": max(size - 1, 0), "circular": size}.get(mode, before + after)
         if max(before, after) > limit or (size == 0 and before + after):
             raise ShapeError(
                 f"pad: {(before, after)} came for axis {axis} of size {size}, expected at most "
-                f"{max(limit, 0)} with mode {mode!r}"
+                f"{limit} with mode {mode!r}"
             )
     return pairs
 

@@ -159,8 +159,9 @@ def adaptive_max(x: Array, out: Sequence[int]) -> tuple[Array, Array]:
         block = tuple(slice(*bounds[axis][i]) for axis, i in enumerate(cell))
         inside: tuple[Any, ...] = (..., *block)
         here: tuple[Any, ...] = (..., *cell)
-        values = x[inside].reshape(*x.shape[:2], -1)
+        among = numbers[block].reshape(-1)
+        values = x[inside].reshape(*x.shape[:2], among.size)
         best = values.argmax(axis=-1)
         y[here] = np.take_along_axis(values, best[..., None], axis=-1)[..., 0]
-        places[here] = numbers[block].reshape(-1)[best]
+        places[here] = among[best]
     return y, places

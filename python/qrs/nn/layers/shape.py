@@ -7,6 +7,7 @@ from typing import Any
 
 from qrs.nn.functional import resample, shape
 from qrs.nn.module import Module
+from qrs.tensor.core import normalized_one
 
 __all__ = [
     "ChannelShuffle",
@@ -74,7 +75,7 @@ class Unflatten(Module):
     def forward(self, input: Any) -> Any:
         """Split the axis of ``input``."""
         sizes = tuple(input.shape)
-        dim = self.dim % len(sizes)
+        dim = normalized_one("Unflatten", self.dim, len(sizes))
         return input.reshape(*sizes[:dim], *self.unflattened_size, *sizes[dim + 1 :])
 
     def extra_repr(self) -> str:
