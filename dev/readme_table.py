@@ -32,7 +32,7 @@ def layers() -> str:
     for swap in SWAPS:
         if swap.static or swap.dynamic or swap.qat:
             static = "yes" if swap.static or swap.observed else ""
-            trained = {"static": swap.qat, "dynamic": swap.qat_dynamic}
+            trained = {"static": swap.qat or swap.observed, "dynamic": swap.qat_dynamic}
             training = ", ".join(kind for kind, form in trained.items() if form)
             rows.append(f"| `{_name(swap.float)}` | {_weights(swap)} | {static} | {training} |")
     return "\n".join(rows) + "\n"

@@ -173,6 +173,36 @@ def test_random_nets(engine: str, seed: int) -> None:
     under(engine, run)
 
 
+class Recurrent(nn.Module):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.quant, self.layer, self.dequant = Q.QuantStub(), layer, Q.DeQuantStub()
+
+    def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+        return self.dequant(self.layer(self.quant(x))[0])
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+@settings(max_examples=6, deadline=None)
+@given(seed=seeds)
+def test_static_lstm(engine: str, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    qrs.manual_seed(seed)
+    inputs, hidden, layers, steps = (int(n) for n in rng.integers(1, [6, 6, 3, 6]))
+    both = bool(rng.integers(2))
+    model = Recurrent(nn.LSTM(inputs, hidden, layers, bidirectional=both))
+    x = qrs.randn(steps, 3, inputs)
+
+    def run() -> None:
+        model.qconfig = qconfig(rng, engine)
+        prepared = trained(model, x)
+        kinds = compared(prepared, Q.convert(prepared), x)
+        # The products with the input and with the state, of each layer and direction.
+        assert kinds == [nn.qat.Linear] * (2 * layers * (1 + both))
+
+    under(engine, run)
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("row", TABLES, ids=lambda row: row.float.__name__)
 @settings(max_examples=15, deadline=None)

@@ -20,6 +20,7 @@ from qrs.quantization.qconfig import get_default_dynamic_qconfig
 from qrs.quantization.swaps import (
     dynamic_types,
     get_default_dynamic_quant_module_mappings,
+    get_default_observed_module_mappings,
     get_default_qat_dynamic_module_mappings,
     get_default_qat_module_mappings,
 )
@@ -164,6 +165,8 @@ def _warn_of_subclasses(model: Module, spec: Mapping[Any, Any], table: ModuleMap
 def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool = False) -> Module:
     """Replace layers by their forms for quantization-aware training and add fake quantizers.
 
+    An `nn.LSTM` with a qconfig becomes an `nn.quantizable.LSTM`, the parts of which are trained.
+
     Parameters
     ----------
     model : Module
@@ -204,12 +207,18 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     if not inplace:
         model = copy.deepcopy(model)
     propagate_qconfig_(model)
-    model = convert(model, table, inplace=True, remove_qconfig=False)
-    # Layers that quantize their input at each call need no observer behind them.
     dynamic = set(get_default_qat_dynamic_module_mappings().values())
     others = set(table.values()) - dynamic
+    if others:
+        # What is observed inside is taken apart first, so that its parts train rounded too.
+        observed = get_default_observed_module_mappings()
+        apart = {old: new for old, new in observed.items() if old not in table}
+        model = convert(model, apart, inplace=True, remove_qconfig=False)
+        propagate_qconfig_(model)
+    model = convert(model, table, inplace=True, remove_qconfig=False)
     if not others:
         _leave_float(model, dynamic)
+    # Layers that quantize their input at each call need no observer behind them.
     model = prepare(model, inplace=True, observer_non_leaf_module_list=others)
     for name, module in model.named_modules():
         if isinstance(module, WeightFakeQuant):
