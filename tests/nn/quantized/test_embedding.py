@@ -130,3 +130,67 @@ def test_quint8_leaves_linear_layers_float() -> None:
 def test_whole_model_with_the_default_keeps_embeddings_float() -> None:
     quantized = Q.quantize_dynamic(nn.Sequential(table(), nn.Linear(5, 2)))
     assert type(quantized[0]) is nn.Embedding
+
+
+def four_bits(module: nn.Module) -> nn.Module:
+    observer = Q.PerChannelMinMaxObserver.with_args(
+        dtype=qrs.quint4x2, qscheme=qrs.per_channel_affine_float_qparams, ch_axis=0
+    )
+    qconfig = Q.QConfigDynamic(activation=Q.PlaceholderObserver, weight=observer)
+    return Q.quantize_dynamic(module, {type(module): qconfig})
+
+
+@pytest.mark.parametrize("width", [1, 6, 33])
+def test_rows_of_four_bits(width: int) -> None:
+    layer = table(12, width)
+    quantized = four_bits(layer)
+    assert quantized.weight().dtype is qrs.quint4x2
+    assert quantized.weight().nbytes == (12 * width + 1) // 2
+    indices = qrs.tensor([[0, 3, 11], [3, 3, 1]])
+    rows = quantized.weight().dequantize().numpy()
+    got = quantized(indices).numpy()
+    np.testing.assert_allclose(got, rows[indices.numpy()], rtol=1e-5, atol=1e-6)
+    bags = four_bits(nn.EmbeddingBag(12, width, mode="sum"))
+    rows = bags.weight().dequantize().numpy()
+    got = bags(indices).numpy()
+    np.testing.assert_allclose(got, rows[indices.numpy()].sum(1), rtol=1e-5, atol=1e-5)
+    for other in (copy.deepcopy(bags), pickle.loads(pickle.dumps(bags))):
+        assert qrs.equal(other(indices), bags(indices))
+
+
+@pytest.mark.parametrize("kind", [qrs.int32, qrs.int64, qrs.uint8, qrs.int16], ids=str)
+def test_all_types_of_indices(kind: qrs.dtype) -> None:
+    bags, rows = make(nn.EmbeddingBag(12, 5, mode="sum")), make(table())
+    indices, offsets = qrs.tensor([1, 3, 11]), qrs.tensor([0, 1])
+    assert qrs.equal(rows(indices.to(kind)), rows(indices))
+    assert qrs.equal(bags(indices.to(kind), offsets), bags(indices, offsets))
+    assert qrs.equal(bags(indices, offsets.to(kind)), bags(indices, offsets))
+
+
+def test_bags_that_do_not_fit() -> None:
+    bags = make(nn.EmbeddingBag(12, 5, mode="mean"))
+    indices = qrs.tensor([1, 3, 11])
+    for offsets in ([1, 2], [0, 4], [0, 2, 1], [-1, 2]):
+        with pytest.raises(ValueError, match=r"offset|bags end"):
+            bags(indices, qrs.tensor(offsets))
+    with pytest.raises(ShapeError, match="without offsets"):
+        bags(indices)
+    with pytest.raises(ShapeError, match="with offsets"):
+        bags(qrs.tensor([[1, 3]]), qrs.tensor([0]))
+    with pytest.raises(DtypeError, match="offsets of"):
+        bags(indices, qrs.tensor([0.0]))
+    with pytest.raises(ShapeError, match="mode 'mean'"):
+        bags(qrs.tensor([[1, 3]]), per_sample_weights=qrs.ones(1, 2))
+    last = make(nn.EmbeddingBag(12, 5, include_last_offset=True))
+    with pytest.raises(ShapeError, match="end of the last bag"):
+        last(indices, qrs.tensor([-1]))
+    with pytest.raises(ValueError, match="padding_idx 12"):
+        nnq.EmbeddingBag(12, 5, padding_idx=12)
+
+
+def test_a_last_bag_can_end_before_the_indices_do() -> None:
+    bags = make(nn.EmbeddingBag(12, 5, mode="sum", include_last_offset=True))
+    indices = qrs.tensor([1, 3, 11, 4])
+    got = bags(indices, qrs.tensor([0, 2, 3])).numpy()
+    rows = make_rows(bags, [1, 3, 11])
+    np.testing.assert_allclose(got, [rows[0] + rows[1], rows[2]], rtol=1e-5, atol=1e-6)

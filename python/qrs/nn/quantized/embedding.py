@@ -1,160 +1,24 @@
-"""Embedding tables with 8-bit rows, each with a scale and a float zero point of its own."""
+"""Embeddings of rows of 8 or 4 bits, each with a scale and a float zero point of its own."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Any, Self
 
 import numpy as np
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import quint8
-from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError
-from qrs.nn.functional.lookup import check_indices, embedding_bag
+from qrs.errors import ShapeError
 from qrs.nn.layers import embedding as floats
-from qrs.nn.module import Module
-from qrs.qtensor import QTensor, quantize_per_channel
+from qrs.nn.quantized.embedding_table import Array, Table
+from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
 __all__ = ["Embedding", "EmbeddingBag"]
 
 
-class _Table(Module):
-    """The quantized table, its state, and looking rows up."""
-
-    weight_dtypes = (quint8,)
-
-    def __init__(
-        self, num_embeddings: int, embedding_dim: int, weight: QTensor | None, dtype: Dtype
-    ) -> None:
-        super().__init__()
-        if dtype is not quint8:
-            raise DtypeError(f"{self._get_name()}: dtype {dtype} came, expected qrs.quint8")
-        self.num_embeddings = num_embeddings
-        self.embedding_dim = embedding_dim
-        self.dtype = dtype
-        if weight is None:
-            table = Tensor._wrap(np.zeros((num_embeddings, embedding_dim), np.float32))
-            ones = Tensor._wrap(np.ones(num_embeddings, np.float32))
-            zeros = Tensor._wrap(np.zeros(num_embeddings, np.float32))
-            weight = quantize_per_channel(table, ones, zeros, 0, quint8)
-        self.set_weight(weight)
-
-    def weight(self) -> QTensor:
-        """The table: quint8, shape (num_embeddings, embedding_dim), float zero points per row."""
-        return self._weight
-
-    def set_weight(self, w: QTensor) -> None:
-        """Replace the table.
-
-        Raises
-        ------
-        DtypeError, ShapeError
-            If it is not quint8 with float zero points per row, of this table's shape.
-        """
-        self._check(w)
-        self._weight = w
-        self._rows = w.int_repr()._array
-        self._scale = w.q_per_channel_scales()._array.astype(np.float32)[:, None]
-        zero_point = w.q_per_channel_zero_points()._array.astype(np.float32)[:, None]
-        # A value is q * scale + offset.
-        self._offset = -zero_point * self._scale
-
-    def _check(self, w: Any) -> None:
-        where = f"{self._get_name()}.weight"
-        if not isinstance(w, QTensor) or w.dtype is not quint8:
-            came = w.dtype if isinstance(w, QTensor) else type(w).__name__
-            raise DtypeError(f"{where}: {came} came, expected a quint8 QTensor")
-        if not w.qscheme().has_float_qparams or w.q_per_channel_axis() != 0:
-            raise DtypeError(
-                f"{where}: scheme {w.qscheme()} came, expected per_channel_affine_float_qparams "
-                "along axis 0"
-            )
-        if tuple(w.shape) != (self.num_embeddings, self.embedding_dim):
-            raise ShapeError(
-                f"{where}: shape {tuple(w.shape)} came, expected "
-                f"{(self.num_embeddings, self.embedding_dim)}"
-            )
-
-    def _looked_up(self, indices: Tensor) -> Tensor:
-        """Rows (*indices.shape, embedding_dim) as float32: q * scale + offset."""
-        check_indices(self._get_name(), indices, self.num_embeddings)
-        index = indices._array
-        values = self._rows[index].astype(np.float32)
-        values *= self._scale[index]
-        values += self._offset[index]
-        return Tensor._wrap(values)
-
-    def _save_to_state_dict(
-        self, destination: OrderedDict[str, Any], prefix: str, keep_vars: bool
-    ) -> None:
-        super()._save_to_state_dict(destination, prefix, keep_vars)
-        destination[prefix + "weight"] = self._weight
-
-    def _load_from_state_dict(
-        self,
-        state_dict: dict[str, Any],
-        prefix: str,
-        local_metadata: dict[str, Any],
-        strict: bool,
-        missing_keys: list[str],
-        unexpected_keys: list[str],
-        error_msgs: list[str],
-    ) -> None:
-        # PyTorch's names for the same entry.
-        state_dict.pop(f"{prefix}_packed_params.dtype", None)
-        packed = state_dict.pop(f"{prefix}_packed_params._packed_weight", None)
-        weight = state_dict.pop(f"{prefix}weight", packed)
-        if weight is None:
-            missing_keys.append(f"{prefix}weight")
-        else:
-            try:
-                self.set_weight(weight)
-            except (DtypeError, ShapeError) as error:
-                error_msgs.append(f"{prefix}weight: {error}")
-        super()._load_from_state_dict(
-            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
-        )
-
-    @classmethod
-    def _quantized(cls, mod: Any, float_class: type[Module]) -> QTensor:
-        """The table of a float module, after checking that it can be quantized."""
-        where = f"Quantized{cls.__name__}.from_float"
-        trained = getattr(mod, "weight_fake_quant", None)
-        if type(mod) is not float_class and not (trained and isinstance(mod, float_class)):
-            raise TypeError(f"{where}: a {type(mod).__name__} came, expected a {cls.__name__}")
-        if mod.max_norm is not None:
-            raise UnsupportedLayerError(
-                f"{where}: max_norm={mod.max_norm} came, expected None; renormalise the rows of "
-                "the weight before"
-            )
-        observer = trained or mod.qconfig.weight()
-        scheme: Any = getattr(observer, "qscheme", None)
-        if getattr(observer, "dtype", None) is not quint8 or not scheme.has_float_qparams:
-            raise DtypeError(
-                f"{where}: the weight observer has dtype {getattr(observer, 'dtype', None)} and "
-                f"scheme {scheme}, expected qrs.quint8 with float zero points; give embeddings "
-                "float_qparams_weight_only_qconfig, or None to leave them float"
-            )
-        weight = mod.weight.detach()
-        observer(weight)
-        scale, zero_point = observer.calculate_qparams()
-        quantized: QTensor = quantize_per_channel(weight, scale, zero_point, 0, quint8)
-        return quantized
-
-    def _get_name(self) -> str:
-        return f"Quantized{type(self).__name__}"
-
-    def extra_repr(self) -> str:
-        """Sizes, type and scheme."""
-        return (
-            f"num_embeddings={self.num_embeddings}, embedding_dim={self.embedding_dim}, "
-            f"dtype={self.dtype}, qscheme={self._weight.qscheme()}"
-        )
-
-
-class Embedding(_Table):
-    """A table of 8-bit rows that are looked up by number, as float32.
+class Embedding(Table):
+    """A table of 8-bit or 4-bit rows that are looked up by number, as float32.
 
     Parameters
     ----------
@@ -162,10 +26,10 @@ class Embedding(_Table):
         V rows of width D.
     padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse
         As in `nn.Embedding`; they have no effect on a table that is not trained.
-    _weight : QTensor, quint8 with float zero points per row, shape (V, D), optional
+    _weight : QTensor of ``dtype`` with float zero points per row, shape (V, D), optional
         The table, zeros by default.
     dtype : dtype
-        ``quint8``.
+        ``quint8`` or ``quint4x2``.
 
     Examples
     --------
@@ -199,12 +63,12 @@ class Embedding(_Table):
         TypeError
             If it is not exactly an `nn.Embedding`.
         DtypeError
-            If the qconfig's weights are not quint8 with float zero points.
+            If the qconfig's weights are not quint8 or quint4x2 with float zero points.
         UnsupportedLayerError
             If it renormalises its rows.
         """
         weight = cls._quantized(mod, floats.Embedding)
-        return cls(mod.num_embeddings, mod.embedding_dim, _weight=weight)
+        return cls(mod.num_embeddings, mod.embedding_dim, _weight=weight, dtype=weight.dtype)
 
     def forward(self, indices: Tensor) -> Tensor:
         """Look rows up.
@@ -222,11 +86,11 @@ class Embedding(_Table):
         ShapeError, DtypeError
             If an index lies outside the table or is no integer.
         """
-        return self._looked_up(indices)
+        return Tensor._wrap(self._packed.lookup(self._indices(indices)))
 
 
-class EmbeddingBag(_Table):
-    """A table of 8-bit rows that are looked up in bags, each reduced to one row.
+class EmbeddingBag(Table):
+    """A table of 8-bit or 4-bit rows that are looked up in bags, each reduced to one row.
 
     Parameters
     ----------
@@ -235,12 +99,12 @@ class EmbeddingBag(_Table):
     max_norm, norm_type, scale_grad_by_freq, sparse
         As in `nn.EmbeddingBag`; they have no effect on a table that is not trained.
     mode : {"sum", "mean", "max"}
-    _weight : QTensor, quint8 with float zero points per row, shape (V, D), optional
+    _weight : QTensor of ``dtype`` with float zero points per row, shape (V, D), optional
         The table, zeros by default.
     include_last_offset : bool
         ``offsets`` has one more entry, the end of the last bag.
     dtype : dtype
-        ``quint8``.
+        ``quint8`` or ``quint4x2``.
     padding_idx : int, optional
         A row that counts for nothing.
 
@@ -274,7 +138,7 @@ class EmbeddingBag(_Table):
             )
         self.mode = mode
         self.include_last_offset = include_last_offset
-        self.padding_idx = padding_idx
+        self.padding_idx = self._row_number(padding_idx)
 
     @classmethod
     def from_float(cls, mod: Any) -> Self:
@@ -285,16 +149,18 @@ class EmbeddingBag(_Table):
         TypeError
             If it is not exactly an `nn.EmbeddingBag`.
         DtypeError
-            If the qconfig's weights are not quint8 with float zero points.
+            If the qconfig's weights are not quint8 or quint4x2 with float zero points.
         UnsupportedLayerError
             If it renormalises its rows.
         """
+        weight = cls._quantized(mod, floats.EmbeddingBag)
         return cls(
             mod.num_embeddings,
             mod.embedding_dim,
             mode=mod.mode,
-            _weight=cls._quantized(mod, floats.EmbeddingBag),
+            _weight=weight,
             include_last_offset=mod.include_last_offset,
+            dtype=weight.dtype,
             padding_idx=mod.padding_idx,
         )
 
@@ -323,24 +189,53 @@ class EmbeddingBag(_Table):
         ShapeError, DtypeError
             If the arguments do not fit together, or an index lies outside the table.
         """
-        rows = self._looked_up(indices).reshape(-1, self.embedding_dim)
-        # The rows at hand are a table of their own, in which entry i is row i.
-        places = np.arange(indices.numel())
-        padding = None
-        if self.padding_idx is not None:
-            padded = np.flatnonzero(indices._array.reshape(-1) == self.padding_idx)
-            if padded.size:
-                padding = int(padded[0])
-                places[padded] = padding
-        return embedding_bag(
-            Tensor._wrap(places.reshape(tuple(indices.shape))),
-            rows,
-            offsets,
-            mode=self.mode,
-            per_sample_weights=per_sample_weights,
-            include_last_offset=self.include_last_offset,
-            padding_idx=padding,
-        )
+        rows = self._indices(indices)
+        starts, end = self._bags(rows, offsets)
+        factors = None
+        if per_sample_weights is not None:
+            if self.mode != "sum" or tuple(per_sample_weights.shape) != rows.shape:
+                raise ShapeError(
+                    f"{self._get_name()}: per_sample_weights of shape "
+                    f"{tuple(per_sample_weights.shape)} came with mode {self.mode!r} and indices "
+                    f"of shape {rows.shape}, expected the shape of the indices and mode 'sum'"
+                )
+            factors = per_sample_weights._array.reshape(-1)
+        padding = self.padding_idx
+        out = self._packed.bags(rows.reshape(-1), starts, end, factors, self.mode, padding)
+        return Tensor._wrap(out)
+
+    def _row_number(self, padding_idx: int | None) -> int | None:
+        count = self.num_embeddings
+        if padding_idx is None:
+            return None
+        if not -count <= padding_idx < count:
+            raise ValueError(
+                f"{self._get_name()}: padding_idx {padding_idx} came, expected {-count} to "
+                f"{count - 1}"
+            )
+        return padding_idx % count
+
+    def _bags(self, rows: Array, offsets: Tensor | None) -> tuple[Array, int]:
+        """Where bags start, in the type of the indices, and where the last one ends."""
+        if rows.ndim == 2 and offsets is None:
+            return np.arange(len(rows), dtype=rows.dtype) * rows.shape[1], rows.size
+        if rows.ndim != 1 or offsets is None or offsets.dim() != 1:
+            raise ShapeError(
+                f"{self._get_name()}: indices of shape {rows.shape} came "
+                f"{'without' if offsets is None else 'with'} offsets, expected (bags, length) "
+                "without or (indices,) with one-dimensional offsets"
+            )
+        starts = self._indices(offsets, "offsets")
+        if starts.dtype != rows.dtype:
+            starts = starts.astype(rows.dtype)
+        if not self.include_last_offset:
+            return starts, rows.size
+        if not starts.size or starts[-1] < 0:
+            raise ShapeError(
+                f"{self._get_name()}: offsets {starts.tolist()} came, expected the end of the last "
+                "bag behind where the bags start"
+            )
+        return starts[:-1], int(starts[-1])
 
     def extra_repr(self) -> str:
         """Sizes, type, scheme and mode."""
