@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from comparison import elementwise, linear, recurrent, report, roofs
+from comparison import elementwise, linear, models, recurrent, report, roofs, training
 from comparison.model import Row
 from comparison.timing import take_turns
 
 import qrs
 
-ROWS = (*linear.ROWS, *recurrent.ROWS, *elementwise.ROWS)
+ROWS = (*linear.ROWS, *recurrent.ROWS, *elementwise.ROWS, *models.ROWS, *training.ROWS)
 RESULTS = Path(__file__).parent / "results"
 
 

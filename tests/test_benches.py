@@ -1,6 +1,7 @@
 """The parts of benches/comparison that need no other library."""
 
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -70,3 +71,15 @@ def test_roof_is_the_product_or_the_read_whichever_is_longer(part) -> None:
     assert least((model.Stage(100_000, 1000),)) == pytest.approx(1000.0)
     assert least((model.Stage(1000, 500, 2),)) == pytest.approx(2 * 500 / roof.read_rate(500))
     assert least((model.Stage(1, 500_000), model.Stage(1, 500_000))) == pytest.approx(100_000.0)
+
+
+MODELS = ["examples/digits_cnn.py", "tests/models/mobilenet.py", "tests/models/resnet.py"]
+
+
+@pytest.mark.parametrize("file", MODELS)
+def test_models_are_read_for_either_library(part, file: str) -> None:
+    names = part("same_source").read(file, "qrs")
+    assert names["nn"] is qrs.nn
+    text = part("same_source").source(file, "torch")
+    assert "import torch" in text
+    assert not re.search(r"^(from|import) qrs", text, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""One operator between its conversions, as ONNX Runtime's tool writes it, for the peers that take ONNX."""
+"""One operator between its conversions, as ONNX Runtime's tool writes it, for two peers."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ class Between:
         Of the output, which is float without.
     operator : (name, attributes), optional
         None converts only.
-    then : sequence of str
-        Further operators.
     """
 
     def __init__(
@@ -39,7 +37,6 @@ class Between:
         pairs: Sequence[Pair],
         output: Pair | None,
         operator: tuple[str, dict[str, Any]] | None,
-        then: Sequence[str] = (),
     ) -> None:
         self.inputs = {f"x{i}": np.ascontiguousarray(x) for i, x in enumerate(inputs)}
         self.output = output
@@ -54,9 +51,6 @@ class Between:
         if operator is not None:
             nodes.append(helper.make_node(operator[0], names, ["v"], **operator[1]))
             names = ["v"]
-        for i, kind in enumerate(then):
-            nodes.append(helper.make_node(kind, names, [f"t{i}"]))
-            names = [f"t{i}"]
         if output is not None:
             values |= {"sy": np.float32(output[0]), "zy": np.uint8(output[1])}
             nodes.append(helper.make_node("QuantizeLinear", [names[0], "sy", "zy"], ["y"]))
@@ -66,7 +60,10 @@ class Between:
         graph = helper.make_graph(
             nodes,
             "between",
-            [helper.make_tensor_value_info(n, kinds[x.dtype], x.shape) for n, x in self.inputs.items()],
+            [
+                helper.make_tensor_value_info(n, kinds[x.dtype], x.shape)
+                for n, x in self.inputs.items()
+            ],
             [
                 helper.make_tensor_value_info(
                     "y", TensorProto.FLOAT if output is None else TensorProto.UINT8, None

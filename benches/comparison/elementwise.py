@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ Pair = tuple[float, int]
 
 # Scale and zero point of the first input, the second one and the output.
 FIRST, SECOND, OUTPUT = (0.05, 120), (0.03, 131), (0.06, 117)
-UNIT = (1 / 256, 0)
+POSITIVE, UNIT = (0.03, 0), (1 / 256, 0)
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,20 @@ class Operator:
     module : callable
         ``module(library)`` with qrs or torch gives what its users call, on the inputs.
     onnx : tuple
-        Operator and attributes, nothing if the peers have none.
+        Operator and attributes.
     inputs : tuple of pair
         Scale and zero point of each.
     output : pair
-    count : int
-        Bytes that go in and out.
+    size : int
+        Bytes of the output, if they are not as many as those of an input.
     """
 
     shape: tuple[int, ...]
     exact: Callable[..., Array]
     module: Callable[[Any], Callable[..., Any]]
-    onnx: tuple[str, dict[str, Any]] | None
+    onnx: tuple[str, dict[str, Any]]
     inputs: tuple[Pair, ...] = (FIRST,)
     output: Pair = OUTPUT
-    then: tuple[str, ...] = field(default=())
     size: int = 0
 
     @property
@@ -67,10 +66,10 @@ def modules(library: Any) -> Any:
     return library.nn.quantized if library is qrs else library.ao.nn.quantized
 
 
-def _functional(method: str) -> Callable[[Any], Callable[..., Any]]:
+def _functional(method: str, output: Pair = OUTPUT) -> Callable[[Any], Callable[..., Any]]:
     def make(library: Any) -> Callable[..., Any]:
         functional = modules(library).QFunctional()
-        functional.scale, functional.zero_point = OUTPUT
+        functional.scale, functional.zero_point = output
         call = getattr(functional, method)
         return (lambda *items: call(items, 1)) if method == "cat" else call
 
@@ -98,13 +97,14 @@ IMAGE = (1, 64, 56, 56)
 POOL = {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1]}
 OPERATORS = {
     "add": Operator(IMAGE, np.add, _functional("add"), ("Add", {}), (FIRST, SECOND)),
+    # A ReLU before an output whose zero is the smallest byte is left out by the peers' tools.
     "add_relu": Operator(
         IMAGE,
         lambda a, b: _relu(a + b),
-        _functional("add_relu"),
+        _functional("add_relu", POSITIVE),
         ("Add", {}),
         (FIRST, SECOND),
-        then=("Relu",),
+        POSITIVE,
     ),
     "mul": Operator(IMAGE, np.multiply, _functional("mul"), ("Mul", {}), (FIRST, SECOND)),
     "cat": Operator(
@@ -128,9 +128,7 @@ OPERATORS = {
         lambda library: modules(library).Hardswish(*OUTPUT),
         ("HardSwish", {}),
     ),
-    "relu": Operator(
-        IMAGE, _relu, lambda library: library.nn.ReLU(), ("Relu", {}), output=FIRST
-    ),
+    "relu": Operator(IMAGE, _relu, lambda library: library.nn.ReLU(), ("Relu", {}), output=FIRST),
     "max pool 3/2": Operator(
         (1, 64, 112, 112),
         _largest,
@@ -165,9 +163,7 @@ def build(name: str, threads: int) -> tuple[Array, list[Contender]]:
         for x, (scale, zero) in zip(ints, operator.inputs, strict=True)
     ]
     made = [_qrs(operator, ints), _torch(operator, ints)]
-    if operator.onnx is not None:
-        between = Between(ints, operator.inputs, operator.output, operator.onnx, operator.then)
-        made += between.contenders(threads)
+    made += Between(ints, operator.inputs, operator.output, operator.onnx).contenders(threads)
     low, high = (operator.output[0] * (end - operator.output[1]) for end in (0, 255))
     return np.clip(operator.exact(*real), low, high), made
 
@@ -195,16 +191,15 @@ def build_conversion(name: str, threads: int) -> tuple[Array, list[Contender]]:
     random = np.random.default_rng(7)
     x = random.standard_normal(IMAGE, np.float32) * 3
     ints = np.clip(np.rint(x / np.float32(FIRST[0])) + FIRST[1], 0, 255).astype(np.uint8)
+    wanted = FIRST[0] * (ints.astype(np.float64) - FIRST[1])
     made = []
     if name == "quantize":
-        wanted = FIRST[0] * (ints.astype(np.float64) - FIRST[1])
         for library, title, role in ((qrs, "qrs", "qrs"), (torch, "PyTorch fbgemm", "peer")):
             module = modules(library).Quantize(*FIRST, library.quint8)
             call = partial(module, library.from_numpy(x))
             made.append(Contender(title, call, lambda y: y.dequantize().numpy(), role))
         made += Between([x], (), FIRST, None).contenders(threads)
         return wanted, made
-    wanted = FIRST[0] * (ints.astype(np.float64) - FIRST[1])
     own = qrs.QTensor.from_ints(ints, *FIRST, qrs.quint8)
     other = torch._make_per_tensor_quantized_tensor(torch.from_numpy(ints), *FIRST)
     for library, title, role, q in (
@@ -234,9 +229,7 @@ def build_bags(bits: int, _threads: int) -> tuple[Array, list[Contender]]:
         table = library.quantize_per_channel(
             *(library.from_numpy(v) for v in (weight, scale, zero)), 0, kind
         )
-        bag = modules(library).EmbeddingBag(
-            TABLE, WIDTH, mode="sum", _weight=table, dtype=kind
-        )
+        bag = modules(library).EmbeddingBag(TABLE, WIDTH, mode="sum", _weight=table, dtype=kind)
         call = partial(bag, library.from_numpy(indices), library.from_numpy(offsets))
         made.append(Contender(title, call, lambda y: np.asarray(y.numpy()), role))
     wanted = weight[indices].reshape(BAGS, BAG, WIDTH).sum(1, dtype=np.float64)
@@ -252,7 +245,11 @@ def _ranges(weight: Array, top: int) -> tuple[Array, Array]:
 
 ROWS = (
     *(
-        Row(f"{name} {'x'.join(map(str, op.shape[1:]))}", (Stage(0, op.bytes),), partial(build, name))
+        Row(
+            f"{name} {'x'.join(map(str, op.shape[1:]))}",
+            (Stage(0, op.bytes),),
+            partial(build, name),
+        )
         for name, op in OPERATORS.items()
     ),
     *(
