@@ -18,7 +18,7 @@ pub use clamp::clamp;
 
 use crate::byte::Byte;
 use crate::error::{Result, same};
-use crate::isa::{Isa, Kernel, LANES, Level};
+use crate::isa::{Isa, Kernel, LANES, Level, WIDE};
 use crate::parallel::{Split, Window, split, threads_for};
 use crate::qparams::{QParams, QUINT8, Quantizer, Span};
 use crate::quantize::Steps;
@@ -56,6 +56,17 @@ pub struct Binary {
     pub relu: bool,
 }
 
+/// Bounds of results. Narrowing alone is enough for small ones that may be any byte.
+#[derive(Clone, Copy)]
+enum Bound {
+    /// None.
+    None,
+    /// They must reach the least byte.
+    Least,
+    /// Both, before the conversion to integers: they may leave 32 bits.
+    Both,
+}
+
 /// `real = fma(scale, q, offset)`.
 #[derive(Clone, Copy, Debug)]
 struct Line {
@@ -83,17 +94,20 @@ impl Binary {
         Quantizer { inv_scale, before: 0.0, after: zero_point, span: Span { min, max: span.max } }
     }
 
-    /// Whether results must be clamped before the conversion to integers: they may leave 32 bits, or
-    /// have a narrower range than their type.
-    fn clamps(&self) -> bool {
+    /// What has to be done to results before they are narrowed to bytes.
+    fn bound(&self) -> Bound {
         let [a, b] = self.lines().map(|line| 255.0 * line.scale + line.offset.abs());
         let largest = match self.operation {
             Operation::Add => a + b,
             Operation::Mul => a * b,
         };
-        // The bound may be NaN, which is not moderate.
+        // The product may be NaN, which is not moderate.
         let moderate = largest * self.quantizer(QUINT8).inv_scale < 1e9;
-        self.relu || !moderate
+        match (moderate, self.relu) {
+            (false, _) => Bound::Both,
+            (true, true) => Bound::Least,
+            (true, false) => Bound::None,
+        }
     }
 
     /// `out[i]` = stored byte of what `a` and `b` give where they meet.
@@ -147,29 +161,41 @@ impl<T: Byte> Kernel for Part<'_, '_, T> {
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let pairs = self.meeting.varies == [true; 2];
-        match (self.binary.operation, pairs, self.binary.clamps()) {
-            (Operation::Add, true, true) => rows::<I, T, false, true, true>(isa, self),
-            (Operation::Add, true, false) => rows::<I, T, false, true, false>(isa, self),
-            (Operation::Add, false, true) => rows::<I, T, false, false, true>(isa, self),
-            (Operation::Add, false, false) => rows::<I, T, false, false, false>(isa, self),
-            (Operation::Mul, true, true) => rows::<I, T, true, true, true>(isa, self),
-            (Operation::Mul, true, false) => rows::<I, T, true, true, false>(isa, self),
-            (Operation::Mul, false, true) => rows::<I, T, true, false, true>(isa, self),
-            (Operation::Mul, false, false) => rows::<I, T, true, false, false>(isa, self),
+        match (self.binary.operation, self.meeting.varies == [true; 2]) {
+            (Operation::Add, true) => bounded::<I, T, false, true>(isa, self),
+            (Operation::Add, false) => bounded::<I, T, false, false>(isa, self),
+            (Operation::Mul, true) => bounded::<I, T, true, true>(isa, self),
+            (Operation::Mul, false) => bounded::<I, T, true, false>(isa, self),
         }
     }
 }
 
-/// The rows of `part`. Both operands vary along a row if `PAIRS`, else one of them. Values have to be
-/// clamped if `CLAMP`; else they are small and narrowing them to bytes is enough.
 #[inline(always)]
-fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool, const CLAMP: bool>(
+fn bounded<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool>(isa: I, part: Part<'_, '_, T>) {
+    match part.binary.bound() {
+        Bound::None => rows::<I, T, MUL, PAIRS, false, false>(isa, part),
+        Bound::Least => rows::<I, T, MUL, PAIRS, true, false>(isa, part),
+        Bound::Both => rows::<I, T, MUL, PAIRS, true, true>(isa, part),
+    }
+}
+
+/// The rows of `part`. Both operands vary along a row if `PAIRS`, else one of them. Results have a
+/// least byte if `LEAST`, and also a largest one if `BOTH`.
+#[inline(always)]
+fn rows<
+    I: Isa,
+    T: Byte,
+    const MUL: bool,
+    const PAIRS: bool,
+    const LEAST: bool,
+    const BOTH: bool,
+>(
     isa: I,
     mut part: Part<'_, '_, T>,
 ) {
     let by = part.binary.quantizer(T::SPAN);
     let steps = Steps::new(isa, by);
+    let least = isa.i_splat(by.span.min);
     let lines = part.binary.lines();
     // A sum or product is the same whichever operand comes first: one that varies does.
     let (first, second) = if part.meeting.varies[0] { (0, 1) } else { (1, 0) };
@@ -190,30 +216,48 @@ fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool, const CLAMP: bool>(
         let (a_chunks, a_rest) = a.as_chunks::<LANES>();
         let (b_chunks, b_rest) = b.as_chunks::<LANES>();
         let (rooms, tail) = out.as_chunks_mut::<LANES>();
-        for (i, room) in rooms.iter_mut().enumerate() {
-            let x = reals[0].of(isa, &a_chunks[i]);
-            let y = if PAIRS { reals[1].of(isa, &b_chunks[i]) } else { only };
-            *room = joined::<I, T, MUL, CLAMP>(isa, &steps, x, y);
+        let (wide, narrow) = rooms.as_chunks_mut::<WIDE>();
+        for (i, room) in wide.iter_mut().enumerate() {
+            let mut q = [least; WIDE];
+            for j in 0..WIDE {
+                let at = i * WIDE + j;
+                let x = reals[0].of(isa, &a_chunks[at]);
+                let y = if PAIRS { reals[1].of(isa, &b_chunks[at]) } else { only };
+                q[j] = joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y);
+            }
+            *room = T::narrow_wide(isa, q);
+        }
+        for (i, room) in narrow.iter_mut().enumerate() {
+            let at = wide.len() * WIDE + i;
+            let x = reals[0].of(isa, &a_chunks[at]);
+            let y = if PAIRS { reals[1].of(isa, &b_chunks[at]) } else { only };
+            *room = T::narrow(isa, joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y));
         }
         if !tail.is_empty() {
             let x = reals[0].of(isa, &padded(a_rest));
             let y = if PAIRS { reals[1].of(isa, &padded(b_rest)) } else { only };
-            let last: [T; LANES] = joined::<I, T, MUL, CLAMP>(isa, &steps, x, y);
+            let last: [T; LANES] =
+                T::narrow(isa, joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y));
             tail.copy_from_slice(&last[..tail.len()]);
         }
     }
 }
 
+/// The integers of 16 results, within what `LEAST` and `BOTH` ask for.
 #[inline(always)]
-fn joined<I: Isa, T: Byte, const MUL: bool, const CLAMP: bool>(
+fn joined<I: Isa, const MUL: bool, const LEAST: bool, const BOTH: bool>(
     isa: I,
     steps: &Steps<I>,
+    least: I::I,
     x: I::F,
     y: I::F,
-) -> [T; LANES] {
+) -> I::I {
     let v = if MUL { isa.f_mul(x, y) } else { isa.f_add(x, y) };
-    let q = if CLAMP { steps.of_number(isa, v) } else { steps.unbounded(isa, v) };
-    T::narrow(isa, q)
+    if BOTH {
+        return steps.of_number(isa, v);
+    }
+    let q = steps.unbounded(isa, v);
+    if LEAST { isa.i_max(q, least) } else { q }
 }
 
 #[inline(always)]
