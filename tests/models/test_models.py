@@ -13,7 +13,9 @@ import qrs
 from qrs import nn
 from qrs import quantization as Q
 from qrs.nn import quantized as nnq
+from qrs.nn.intrinsic import ConvReLU2d
 from qrs.nn.intrinsic import quantized as nniq
+from qrs.quantization import _numeric_suite as ns
 
 from .mobilenet import MobileNetV2, MobileNetV3
 from .resnet import resnet50, resnext50
@@ -121,6 +123,32 @@ def test_from_float_to_int8(float_model: nn.Module, engine: str) -> None:
     expected = float_model(x).detach().numpy()
     y = model(x).numpy()
     assert cosine(expected, y) > LEAST[engine]
+
+
+def test_no_layer_is_off_and_a_broken_one_shows(float_model: nn.Module) -> None:
+    """Each layer on its own, on the inputs that the int8 network gives it."""
+    fused = copy.deepcopy(float_model)
+    fused.fuse()
+    model = quantized(float_model, "qrs")
+    x = qrs.randn(8, 3, 64, 64)
+
+    def errors() -> dict[str, float]:
+        pairs = ns.compare_model_stub(fused, model, {ConvReLU2d, nn.Conv2d, nn.Linear}, x)
+        found = {}
+        for name, pair in pairs.items():
+            wanted, got = pair["float"][0], pair["quantized"][0].dequantize()
+            found[name] = ((got - wanted).norm() / wanted.norm()).item()
+        return found
+
+    sound = errors()
+    assert len(sound) >= 50
+    assert max(sound.values()) < 0.15
+    # The middle one loses its bias.
+    name = sorted(sound)[len(sound) // 2]
+    layer = model.get_submodule(name.removesuffix(".stats"))
+    layer.set_weight_bias(layer.weight(), qrs.zeros_like(layer.bias()))
+    broken = errors()
+    assert max(broken, key=lambda name: broken[name] - sound[name]) == name
 
 
 def test_results_do_not_depend_on_batch_threads_or_copies(float_model: nn.Module) -> None:
