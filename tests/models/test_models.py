@@ -113,6 +113,45 @@ def test_every_layer_is_exact(float_model: nn.Module, engine: str) -> None:
         assert np.array_equal(y.int_repr().numpy(), oracle(layer, x)), layer
 
 
+def in_steps(got: qrs.QTensor, wanted: qrs.Tensor) -> float:
+    """How far a result is at most from the float one, clamped to its range."""
+    scale, zero_point = got.q_scale(), got.q_zero_point()
+    nearest = np.clip(wanted.detach().numpy() / scale + zero_point, 0, 255)
+    return float(np.abs(got.int_repr().numpy() - nearest).max())
+
+
+def test_what_lies_between_layers_is_within_half_a_step(
+    float_model: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = quantized(float_model, "qrs")
+    floats = dict(float_model.named_modules())
+    # From the rounding of floats next to a tie.
+    most, seen = 0.5 + 1e-3, set()
+
+    def compare(module: nn.Module, args: tuple[qrs.QTensor], y: qrs.QTensor) -> None:
+        twin = floats[paths[module]]
+        assert in_steps(y, twin(args[0].dequantize())) < most, paths[module]
+        seen.add(type(module).__name__)
+
+    kinds = nn.MaxPool2d | nn.AdaptiveAvgPool2d | nnq.Hardswish | nn.Hardsigmoid | nnq.ReLU6
+    paths = {m: path for path, m in model.named_modules() if isinstance(m, kinds)}
+    for module in paths:
+        module.register_forward_hook(compare)
+    for operation in ("add", "mul", "add_relu"):
+        plain = getattr(nnq.QFunctional, operation)
+
+        def checked(self: Any, a: Any, b: Any, plain: Any = plain, name: str = operation) -> Any:
+            y = plain(self, a, b)
+            wanted = getattr(nnq.FXFloatFunctional(), name)(a.dequantize(), b.dequantize())
+            assert in_steps(y, wanted) < most, name
+            seen.add(name)
+            return y
+
+        monkeypatch.setattr(nnq.QFunctional, operation, checked)
+    model(qrs.randn(2, 3, 64, 64))
+    assert len(seen) >= 3
+
+
 @pytest.mark.parametrize("engine", ENGINES)
 def test_from_float_to_int8(float_model: nn.Module, engine: str) -> None:
     model = quantized(float_model, engine)

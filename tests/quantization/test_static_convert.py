@@ -117,3 +117,43 @@ def test_hooks_of_users_see_quantized_tensors() -> None:
     converted = Q.convert(prepared(model, 3, 4))
     converted(qrs.randn(3, 4))
     assert seen == [qrs.float32, qrs.quint8]
+
+
+class Attending(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.quant, self.fc, self.dequant = Q.QuantStub(), nn.Linear(8, 8), Q.DeQuantStub()
+        self.attention = nn.MultiheadAttention(8, 2)
+
+    def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+        x = self.dequant(self.fc(self.quant(x)))
+        return self.attention(x, x, x)[0]
+
+
+def test_attention_stays_float_and_says_so() -> None:
+    model, x = Attending().eval(), qrs.randn(5, 2, 8)
+    expected = model(x)
+    with pytest.warns(UnquantizedLayerWarning, match=r"float: attention \(MultiheadAttention\)"):
+        calibrated = prepared(model, 5, 2, 8)
+    converted = Q.convert(calibrated)
+    assert type(converted.fc) is nnq.Linear
+    assert type(converted.attention.out_proj) is nn.Linear
+    assert (converted(x) - expected).abs().max().item() < 0.05
+    model.attention.qconfig = None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Q.prepare(model)
+
+
+def test_attention_can_be_of_a_user_s_own_making() -> None:
+    class Observed(nn.MultiheadAttention):
+        @classmethod
+        def from_float(cls, mod: nn.MultiheadAttention) -> "Observed":
+            return cls(mod.embed_dim, mod.num_heads)
+
+    model = Attending().eval()
+    model.qconfig = Q.get_default_qconfig()
+    custom = {"float_to_observed_custom_module_class": {nn.MultiheadAttention: Observed}}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert type(Q.prepare(model, prepare_custom_config_dict=custom).attention) is Observed
