@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple, Self
 
@@ -10,7 +11,7 @@ import numpy as np
 from qrs import _kernels
 from qrs.dtypes import dtype, qint8, qint32, quint4x2, quint8
 from qrs.qtensor.core import QuantizedBase, quantized
-from qrs.qtensor.qparams import PerChannel, PerTensor
+from qrs.qtensor.qparams import PerChannel, PerTensor, QParams
 from qrs.qtensor.tables import BYTES, by_table
 from qrs.tensor import Tensor
 from qrs.tensor.core import normalized
@@ -36,6 +37,12 @@ class QuantizedIndices(NamedTuple):
 
     values: Any
     indices: Tensor
+
+
+@functools.lru_cache(maxsize=1024)
+def _stored(value: float, qparams: QParams, kind: dtype) -> Any:
+    """The integer that stands for a number: the bounds of a layer are the same at every call."""
+    return quantized(np.array([value], np.float32), qparams, kind)[0]
 
 
 class ReduceMethods(QuantizedBase):
@@ -188,7 +195,7 @@ class ReduceMethods(QuantizedBase):
 
     def _stored(self, value: float) -> Any:
         """The integer that stands for `value`."""
-        return quantized(np.array([value], np.float32), self._qparams, self._dtype)[0]
+        return _stored(float(value), self._qparams, self._dtype)
 
     def _uniform(self, op: str) -> Tensor:
         """The integers, which one scale makes comparable."""

@@ -126,6 +126,17 @@ def test_images_keep_their_order_in_memory(name: str) -> None:
     assert function(last(x), 3)._ints.transpose(0, 2, 3, 1).flags.c_contiguous
 
 
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_sample_does_not_depend_on_its_batch(change: Any) -> None:
+    x = change(random((6, 5, 9, 7), qrs.quint8))
+    whole = F.avg_pool2d(x, 2)
+    for i in range(6):
+        assert F.avg_pool2d(x[i : i + 1], 2)._ints.tobytes() == whole[i : i + 1]._ints.tobytes()
+        assert F.avg_pool2d(x[i], 2).equal(whole[i])
+    assert F.avg_pool2d(x[::2], 2).equal(whole[::2])
+    assert F.adaptive_avg_pool2d(x[::2], 2).equal(F.adaptive_avg_pool2d(x, 2)[::2])
+
+
 @pytest.mark.parametrize("name", ["max_pool2d", "avg_pool2d"])
 def test_windows_that_do_not_fit(name: str) -> None:
     x, function = image(2, qrs.quint8), getattr(F, name)

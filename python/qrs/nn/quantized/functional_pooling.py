@@ -53,8 +53,9 @@ def _pooled(
             f"{where}: input of shape {tuple(x.shape)} came, expected (N, {axes}) or ({axes})"
         )
     view = ints.transpose(TO_LAST[rank])
-    is_last = view.flags.c_contiguous
-    images = view if is_last else _kernels.contiguous(view)
+    # That of one sample: no result may depend on how a batch was cut out of another.
+    is_last = view[:1].flags.c_contiguous
+    images = _kernels.contiguous(view)
     n, *sizes, c = images.shape
     out = run(images.reshape(n, *(1,) * (3 - rank), *sizes, c), x, is_last)
     out = out.reshape(n, *out.shape[4 - rank : 4], c).transpose(TO_FIRST[rank])
@@ -293,7 +294,7 @@ def _adaptive(kind: str, rank: int, input: Any, output_size: Any) -> QTensor:
 
     def run(images: Array, x: QTensor, is_last: bool) -> Array:
         own = images.shape[4 - rank : 4]
-        sizes = adaptive_pooling.adaptive_size(where, tuple(x.shape), own, output_size)
+        sizes = adaptive_pooling.adaptive_size(where, x._ints.shape, own, output_size)
         zero_point = x.q_zero_point() if kind == "avg" else None
         return _kernels.adaptive_pool(images, three(sizes, 1), zero_point, not is_last)
 
