@@ -5,7 +5,7 @@
 //! that one is faster than another needs `peers.py`, which takes turns. `QRS_ISA` picks the level.
 
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
@@ -22,6 +22,10 @@ use qrs::rnn::{
     Steps, Weights,
 };
 use qrs::scratch;
+
+#[path = "limits/mod.rs"]
+#[expect(dead_code, reason = "`limits.rs` also reads memory")]
+mod machine;
 
 fn main() {
     set_num_threads(1).expect("one thread is always possible");
@@ -41,6 +45,10 @@ fn main() {
     dynamic_linear(&mut criterion, level);
     recurrent(&mut criterion, level);
     criterion.final_summary();
+    // What was not filtered away, or asked for by this name.
+    if std::env::args().skip(1).all(|word| word.starts_with('-') || word == "shares") {
+        shares(level);
+    }
 }
 
 fn group<'a>(criterion: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
@@ -98,17 +106,58 @@ fn quantizing(criterion: &mut Criterion, level: Level) {
     group.finish();
 }
 
+/// How near products with many rows come to the fastest sequence that their level is made of
+/// (`limits.rs`): both in turns, since the clock and the neighbours change, and the best of each.
+fn shares(level: Level) {
+    const TURNS: usize = 300;
+    let Some(peak) = machine::sequences()
+        .into_iter()
+        .filter(|sequence| sequence.level == level.name() && sequence.exact)
+        .max_by_key(|sequence| sequence.products)
+    else {
+        return;
+    };
+    println!("\nof `{}`, the best of {TURNS} turns:", peak.name);
+    for [m, k, n] in GEMMS {
+        let weights = PackedWeights::new(&Numbers(2).weights(n * k), n, 1, k);
+        let weights = weights.expect("the sizes agree");
+        let x = Numbers(3).bytes(m * k, 255);
+        let (mut product, mut limit) = (0.0_f64, 0.0_f64);
+        for _ in 0..TURNS {
+            let kernel = Product { x: black_box(&x), m, weights: &weights };
+            product = product.max(rate(m * n * k, || level.run(kernel)));
+            limit = limit.max(rate(4000 * peak.products, || (peak.run)(4000)));
+        }
+        let share = 100.0 * product / limit;
+        println!("  {m}x{k}x{n}: {product:.0} of {limit:.0} GMAC/s, {share:.0} %");
+    }
+}
+
+/// Products a nanosecond of one run.
+fn rate(products: usize, run: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    run();
+    products as f64 / start.elapsed().as_nanos().max(1) as f64
+}
+
+const GEMMS: [[usize; 3]; 6] = [
+    [252, 64, 64],
+    [128, 768, 768],
+    [128, 768, 3072],
+    [128, 3072, 768],
+    [512, 512, 512],
+    [1024, 1024, 1024],
+];
+
 /// The integer product alone, sums thrown away: GEMM with many rows (a roof of multiply-adds), GEMV
 /// with one (a roof of weight bytes). `seven` is the product for activations of at most 127, which
 /// some levels do faster. A change here reaches every quantized layer.
 fn products(criterion: &mut Criterion, level: Level) {
-    let gemms: [[usize; 3]; 5] =
-        [[252, 64, 64], [128, 768, 768], [128, 768, 3072], [128, 3072, 768], [512, 512, 512]];
     let gemvs: [[usize; 3]; 5] =
         [[1, 256, 1024], [1, 512, 512], [1, 768, 768], [1, 768, 3072], [1, 4096, 4096]];
-    for (name, shapes) in [("gemm", gemms), ("gemv", gemvs)] {
+    for (name, shapes) in [("gemm", &GEMMS[..]), ("gemv", &gemvs[..])] {
         let mut group = group(criterion, name);
-        for [m, k, n] in shapes {
+        for &[m, k, n] in shapes {
             let weights = Numbers(2).weights(n * k);
             let weights = PackedWeights::new(&weights, n, 1, k).expect("the sizes agree");
             group.throughput(Throughput::Elements((m * n * k) as u64));
@@ -133,27 +182,27 @@ struct Product<'a> {
 }
 
 impl Kernel for Product<'_> {
-    type Output = i32;
+    type Output = ();
 
     #[inline(always)]
-    fn run<I: Isa>(self, isa: I) -> i32 {
+    fn run<I: Isa>(self, isa: I) {
         let Self { x, m, weights } = self;
         let rows = Dense { data: x, k: weights.c() };
         let mut scratch = scratch::borrow();
-        let mut last = Last(0);
         let panels = 0..weights.panels();
-        gemm(isa, &rows, 0..m, weights, panels, I::staging(&mut scratch), &mut last);
-        last.0
+        gemm(isa, &rows, 0..m, weights, panels, I::staging(&mut scratch), &mut Drop);
     }
 }
 
-/// Keeps one sum, so that none can be left out.
-struct Last(i32);
+/// Drops sums, all of which the compiler must believe to be used.
+struct Drop;
 
-impl Epilogue for Last {
+impl Epilogue for Drop {
     #[inline(always)]
     fn finish<I: Isa>(&mut self, _: I, _: usize, _: usize, sums: &[[i32; LANES]]) {
-        self.0 ^= sums[0][0];
+        for block in sums {
+            black_box(block);
+        }
     }
 }
 

@@ -10,46 +10,22 @@
 //! cargo bench --bench limits [-- [--json FILE] [--threads N]]
 //! ```
 
-#![expect(unsafe_code, reason = "loops of chosen instructions, which no compiler may rearrange")]
-
 use std::fmt::Write as _;
 use std::sync::Barrier;
 use std::time::Instant;
 
-#[cfg(target_arch = "aarch64")]
-#[path = "limits/aarch64.rs"]
+#[path = "limits/mod.rs"]
 mod machine;
-#[cfg(target_arch = "x86_64")]
-#[path = "limits/x86_64.rs"]
-mod machine;
-#[cfg(not(any(target_arch = "aarch64", target_arch = "x86_64")))]
-mod machine {
-    pub fn sequences() -> Vec<super::Sequence> {
-        Vec::new()
-    }
 
-    pub fn read(buffer: &[u8]) {
-        std::hint::black_box(buffer.iter().fold(0_u8, |all, &byte| all | byte));
-    }
-}
+use machine::Sequence;
 
-/// A sequence of instructions without memory, repeated.
-pub struct Sequence {
-    /// The instructions.
-    pub name: &'static str,
-    /// The level whose products are made of it; empty for what is no product.
-    pub level: &'static str,
-    /// Whether its sums are exact for all bytes.
-    pub exact: bool,
-    /// Products of one repetition (for the clock: cycles).
-    pub products: usize,
-    /// Repeats it.
-    pub run: fn(usize),
-}
-
-const ROUNDS: usize = 200;
+const ROUNDS: usize = 100;
 const REPETITIONS: usize = 40_000;
 const KIB: usize = 1024;
+/// Reads go through a set in pieces of this many bytes.
+const PART: usize = 16 * KIB;
+/// Bytes of a cache line.
+const LINE: usize = 64;
 /// A round of reads takes at least this many bytes.
 const READ: usize = 8 * KIB * KIB;
 const SETS: [usize; 12] = [16, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 65_536, 131_072];
@@ -112,6 +88,8 @@ struct Limits {
     peaks: Vec<(&'static str, &'static str, bool, f64)>,
     /// Bytes that each thread reads again and again, and 10^9 bytes a second.
     reads: Vec<(usize, f64)>,
+    /// The same for reads that turn around at the ends, and so find in the cache what they read last.
+    turning: Vec<(usize, f64)>,
 }
 
 impl Limits {
@@ -123,22 +101,30 @@ impl Limits {
                 (name, level, exact, rate * (products * REPETITIONS) as f64)
             })
             .collect();
-        let reads = SETS
-            .into_iter()
-            .map(|kib| {
-                let bytes = kib * KIB;
-                let times = (READ / bytes).max(1);
-                // Filled, so that every page is one of its own.
-                let buffer = || vec![1_u8; bytes];
-                let rate = best(threads, buffer, |buffer| {
-                    for _ in 0..times {
-                        machine::read(buffer);
+        let [reads, turning] = [false, true].map(|turn| Self::reads(threads, turn));
+        Self { threads, peaks, reads, turning }
+    }
+
+    fn reads(threads: usize, turn: bool) -> Vec<(usize, f64)> {
+        let read = |kib: usize| {
+            let bytes = kib * KIB;
+            let times = (READ / bytes).max(2);
+            // Filled, so that every page is one of its own.
+            let buffer = || vec![1_u8; bytes + LINE];
+            let rate = best(threads, buffer, |buffer| {
+                // From a line's start, as packed weights: a load that spans two lines costs twice.
+                let buffer = &buffer[buffer.as_ptr().align_offset(LINE)..][..bytes];
+                for time in 0..times {
+                    if turn && time % 2 == 1 {
+                        buffer.rchunks(PART).for_each(machine::read);
+                    } else {
+                        buffer.chunks(PART).for_each(machine::read);
                     }
-                });
-                (bytes, rate * (bytes * times) as f64)
-            })
-            .collect();
-        Self { threads, peaks, reads }
+                }
+            });
+            (bytes, rate * (bytes * times) as f64)
+        };
+        SETS.into_iter().map(read).collect()
     }
 
     fn table(&self) -> String {
@@ -148,9 +134,13 @@ impl Limits {
             let note = if *exact { "" } else { "  (can saturate on full-range bytes)" };
             let _ = writeln!(text, "  {name:34} {level:11} {rate:7.1} {unit}{note}");
         }
-        for (bytes, rate) in &self.reads {
-            let _ =
-                writeln!(text, "  read {:>6} KiB a thread {:22} {rate:7.1} GB/s", bytes / KIB, "");
+        for ((bytes, rate), (_, turning)) in self.reads.iter().zip(&self.turning) {
+            let kib = bytes / KIB;
+            let _ = writeln!(
+                text,
+                "  read {kib:>6} KiB a thread {:22} {rate:7.1} GB/s, turning around {turning:7.1}",
+                ""
+            );
         }
         text
     }
@@ -166,13 +156,17 @@ impl Limits {
                 )
             })
             .collect();
-        let reads: Vec<_> =
-            self.reads.iter().map(|(bytes, rate)| format!("[{bytes}, {rate:.2}]")).collect();
+        let list = |reads: &[(usize, f64)]| {
+            let all: Vec<_> =
+                reads.iter().map(|(bytes, rate)| format!("[{bytes}, {rate:.2}]")).collect();
+            all.join(", ")
+        };
         format!(
-            "{{\"threads\": {}, \"peaks\": [{}], \"reads\": [{}]}}",
+            "{{\"threads\": {}, \"peaks\": [{}], \"reads\": [{}], \"turning\": [{}]}}",
             self.threads,
             peaks.join(", "),
-            reads.join(", ")
+            list(&self.reads),
+            list(&self.turning)
         )
     }
 }

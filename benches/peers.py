@@ -1,10 +1,11 @@
 """qrs beside PyTorch and ONNX Runtime: the same layers, through what a user of Python calls.
 
-    python benches/peers.py [--rows TEXT] [--threads N ...] [--rounds N] [--json FILE]
+    python benches/peers.py [--rows TEXT [--keep]] [--threads N ...] [--rounds N] [--json FILE]
 
 Every row runs all contenders in one process, in turns, and checks what each of them computed. The
-first contender is qrs as its documentation says to call it. Without ``--rows`` the results are kept
-in ``benches/results``. ``benches/README.md`` says what each number means.
+first contender is qrs as its documentation says to call it. Without ``--rows``, or with ``--keep``,
+the results are kept in ``benches/results``, beside the other rows of the same CPU.
+``benches/README.md`` says what each number means.
 """
 
 from __future__ import annotations
@@ -48,22 +49,29 @@ def main() -> None:
         "limits": facts,
         "rows": [],
     }
-    text = [*(f"{key}: {value}" for key, value in kept["machine"].items()), f"date: {kept['date']}"]
-    text.append("load average at start: {:.1f} {:.1f} {:.1f}".format(*os.getloadavg()))
-    print("\n".join(text) + "\n", flush=True)
-    text.append("")
+    print(header(kept), flush=True)
     for threads in options.threads:
         ceiling = roofs.Roofs(next(f for f in facts if f["threads"] == threads))
         for row in rows:
             found = compare(row, ceiling, options.rounds)
-            text.append(report.table(row, ceiling, found))
-            print(text[-1], flush=True)
+            print(report.table(row.name, threads, found), flush=True)
             lines = [asdict(line) for line in found]
-            kept["rows"].append({"row": row.name, "threads": threads, "lines": lines})
+            entry = {"row": row.name, "threads": threads, "date": kept["date"], "lines": lines}
+            kept["rows"].append(entry)
     if options.json:
         options.json.write_text(json.dumps(kept, indent=1) + "\n")
-    if not options.rows:
-        keep(kept, "\n".join(text))
+    if options.keep or not options.rows:
+        keep(kept)
+
+
+def header(results: dict[str, Any]) -> str:
+    """What the rows were measured with."""
+    text = [f"{key}: {value}" for key, value in results["machine"].items()]
+    text.append(f"date: {results['date']}")
+    text.append(
+        "load average at start: {:.1f} {:.1f} {:.1f}".format(*results["load average at start"])
+    )
+    return "\n".join(text) + "\n"
 
 
 def parse() -> argparse.Namespace:
@@ -71,6 +79,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", default="", help="only rows whose name holds this text")
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="default: 1 2")
+    parser.add_argument("--keep", action="store_true", help="keep the results even with --rows")
     parser.add_argument("--rounds", type=int, default=40, help="turns of each contender")
     parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument("--limits", type=Path, help="roofs that limits.rs wrote before")
@@ -87,14 +96,23 @@ def compare(row: Row, ceiling: roofs.Roofs, rounds: int) -> list[report.Line]:
     return report.lines(row, ceiling, reference, contenders, times)
 
 
-def keep(results: dict[str, Any], text: str) -> None:
-    """Write both forms of the results under the day and the name of the CPU."""
+def keep(results: dict[str, Any]) -> None:
+    """Write both forms of the results under the name of the CPU.
+
+    Rows that were kept before and not measured now stay.
+    """
     cpu = re.sub(r"[^a-z0-9]+", "-", results["machine"]["cpu"].lower()).strip("-")
     RESULTS.mkdir(exist_ok=True)
-    stem = RESULTS / f"{results['date'][:10]}-{cpu}"
-    Path(f"{stem}.json").write_text(json.dumps(results, indent=1) + "\n")
-    Path(f"{stem}.txt").write_text(text)
-    print(f"kept in {stem}.txt and .json")
+    file = RESULTS / f"{cpu}.json"
+    before = json.loads(file.read_text()) if file.exists() else results
+    results = report.merged(before, results, [row.name for row in ROWS])
+    file.write_text(json.dumps(results, indent=1) + "\n")
+    tables = [
+        report.table(row["row"], row["threads"], [report.Line(**line) for line in row["lines"]])
+        for row in results["rows"]
+    ]
+    file.with_suffix(".txt").write_text("\n".join([header(results), *tables]))
+    print(f"kept in {file} and .txt")
 
 
 if __name__ == "__main__":

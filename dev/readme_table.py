@@ -1,6 +1,6 @@
 """Writes the tables of README.md and benches/README.md: ``python dev/readme_table.py``.
 
-The layers come from the table of swaps, the speed from the latest results of benches/peers.py.
+The layers come from the table of swaps, the speed from what benches/peers.py kept for each CPU.
 """
 
 import json
@@ -54,17 +54,24 @@ def _weights(swap: Swap) -> str:
 
 
 def short_speed() -> str:
-    """What README shows of the latest results."""
+    """What README shows of the results of each CPU."""
     return _speed(SHORT)
 
 
 def long_speed() -> str:
-    """Every row of the latest results that ran on one thread."""
+    """Every row that ran on one thread, for each CPU."""
     return _speed(None)
 
 
 def _speed(names: tuple[str, ...] | None) -> str:
-    results = json.loads(max((ROOT / "benches" / "results").glob("*.json")).read_text())
+    results = [
+        json.loads(file.read_text()) for file in (ROOT / "benches" / "results").glob("*.json")
+    ]
+    newest_first = sorted(results, key=lambda each: each["date"], reverse=True)
+    return "\n".join(_speed_table(each, names) for each in newest_first)
+
+
+def _speed_table(results: dict[str, Any], names: tuple[str, ...] | None) -> str:
     machine = results["machine"]
     text = [
         f"{machine['cpu']}, level {machine['level']}, one thread; PyTorch {machine['torch']}, "

@@ -83,3 +83,35 @@ def test_models_are_read_for_either_library(part, file: str) -> None:
     text = part("same_source").source(file, "torch")
     assert "import torch" in text
     assert not re.search(r"^(from|import) qrs", text, re.MULTILINE)
+
+
+def test_steps_that_turn_around_have_a_roof_of_their_own(part) -> None:
+    model, roofs = part("model"), part("roofs")
+    peak = {"name": "p", "level": "avx2", "exact": True, "rate": 1e9}
+    reads = [[1000, 50.0], [1_000_000, 10.0]]
+    turning = [[1000, 50.0], [1_000_000, 20.0]]
+    roof = roofs.Roofs({"threads": 1, "peaks": [peak], "reads": reads, "turning": turning})
+
+    def least(stage) -> float:
+        return roof.nanoseconds(model.Row("row", (stage,), None))
+
+    assert least(model.Stage(1, 1_000_000)) == pytest.approx(100_000.0)
+    assert least(model.Stage(1, 1_000_000, 3)) == pytest.approx(3 * 50_000.0)
+
+
+def test_rows_measured_again_replace_those_kept_before(part) -> None:
+    def results(date, *rows):
+        rows = [{"row": name, "threads": threads, "date": date} for name, threads in rows]
+        return {"date": date, "rows": rows}
+
+    before = results("monday", ("a", 1), ("gone", 1), ("b", 1), ("a", 2))
+    now = results("tuesday", ("b", 1), ("c", 1))
+    merged = part("report").merged(before, now, ["a", "b", "c"])
+    assert merged["date"] == "tuesday"
+    assert [(row["row"], row["threads"], row["date"]) for row in merged["rows"]] == [
+        ("a", 1, "monday"),
+        ("b", 1, "tuesday"),
+        ("c", 1, "tuesday"),
+        ("gone", 1, "monday"),
+        ("a", 2, "monday"),
+    ]

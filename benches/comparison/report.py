@@ -58,10 +58,11 @@ def lines(
     return made
 
 
-def table(row: Row, roofs: Roofs, found: list[Line]) -> str:
+def table(name: str, threads: int, found: list[Line]) -> str:
     """The lines of a row as text."""
+    least = found[0].best * found[0].of_roof
     text = [
-        f"{row.name}: {roofs.threads} thread(s), at least {roofs.nanoseconds(row) / 1e3:.2f} us",
+        f"{name}: {threads} thread(s), at least {least * 1e6:.2f} us",
         f"  {'':22} {'min us':>9} {'median':>9} {'GMAC/s':>7} {'of roof':>8} "
         f"{'time over qrs [95 %]':>22} {'error':>7}  sums",
     ]
@@ -72,6 +73,17 @@ def table(row: Row, roofs: Roofs, found: list[Line]) -> str:
             f"{line.of_roof:8.0%} {ratio:>22} {line.error:7.2%}  {_sums(line.sums_off)}".rstrip()
         )
     return "\n".join(text) + "\n"
+
+
+def merged(before: dict[str, Any], now: dict[str, Any], order: list[str]) -> dict[str, Any]:
+    """Results of one CPU: rows measured again replace the old ones; in the order of names."""
+    rows = {(row["threads"], row["row"]): row for row in (*before["rows"], *now["rows"])}
+
+    def place(key: tuple[int, str]) -> tuple[int, int]:
+        threads, name = key
+        return threads, order.index(name) if name in order else len(order)
+
+    return {**now, "rows": [rows[key] for key in sorted(rows, key=place)]}
 
 
 def _sums(off: float | None) -> str:

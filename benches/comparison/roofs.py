@@ -30,21 +30,29 @@ class Roofs:
         fastest = max(products, key=lambda peak: peak["rate"])
         self.peak: float = fastest["rate"]
         self.sequence: str = fastest["name"]
-        sets = [(size * self.threads, rate) for size, rate in facts["reads"]]
-        self._sizes, self._rates = np.array(sets).T
+        self._reads = np.log(np.array(facts["reads"]))
+        # Results of before that was measured have no such entry.
+        self._turning = np.log(np.array(facts.get("turning", facts["reads"])))
 
-    def read_rate(self, size: int) -> float:
-        """Bytes a nanosecond, for weights of a size that are read again and again."""
-        return float(np.exp(np.interp(np.log(size), np.log(self._sizes), np.log(self._rates))))
+    def read_rate(self, size: int, turning: bool = False) -> float:
+        """Bytes a nanosecond, for weights of a size that are read again and again.
+
+        Who decides the order of all these reads can turn around at the ends, and finds in the cache
+        what was read last.
+        """
+        sizes, rates = (self._turning if turning else self._reads).T
+        return float(np.exp(np.interp(np.log(size / self.threads), sizes, rates)))
 
     def nanoseconds(self, row: Row) -> float:
         """No way of doing the work takes less."""
         return sum(stage.times * self._stage(stage, row) for stage in row.stages)
 
     def _stage(self, stage: Stage, row: Row) -> float:
-        # All weights of the row pass through the cache before these are read again.
-        size = sum(each.weight_bytes for each in row.stages)
-        return max(stage.products / self.peak, stage.weight_bytes / self.read_rate(size))
+        # All weights of the row pass through the cache before these are read again, unless the
+        # stage itself reads them again.
+        again = stage.times > 1
+        size = stage.weight_bytes if again else sum(each.weight_bytes for each in row.stages)
+        return max(stage.products / self.peak, stage.weight_bytes / self.read_rate(size, again))
 
 
 def measure(threads: int) -> list[dict[str, Any]]:

@@ -1,17 +1,17 @@
 //! The product: strips of up to 6 activation rows against panels of 64 output channels.
 //!
 //! ```text
-//! for each block of rows (at most 256 KiB of activations)   stays in L2
+//! for each block of rows (at most 512 KiB of activations)   stays in L2
 //!   stage it, where the level wants 16-bit activations      once per block
-//!   for each panel of weights                               streams from L2 or L3, once per block
+//!   for each panel of weights                               once per block; the next one is fetched
 //!     for each strip of up to 6 rows                        strip stays in L1
 //!       tile: the whole depth, accumulators in registers    then the epilogue, from L1
 //! ```
 //!
 //! The depth is never split: no partial sum is stored and results cannot depend on a blocking.
 //! Accumulators pass to the epilogue through 1.5 KiB of L1 and not in registers. That costs about
-//! 50 cycles a tile (6 % at K = 64, under 1 % from K = 512) and buys one compiled tile per shape
-//! instead of one per shape and epilogue.
+//! 50 cycles a tile (of a CPU that starts two products a cycle, a fifth at K = 64 and 3 % at K = 512) and
+//! buys one compiled tile per shape instead of one per shape and epilogue.
 
 use std::ops::Range;
 
@@ -47,8 +47,51 @@ pub trait Epilogue {
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]);
 }
 
-/// Activations of a block of rows stay within this many bytes.
-pub const BLOCK_BYTES: usize = 256 * 1024;
+/// The panels of a product, in the order in which they are read.
+#[derive(Clone, Debug)]
+pub struct Sweep {
+    panels: Range<usize>,
+    backward: bool,
+}
+
+impl From<Range<usize>> for Sweep {
+    fn from(panels: Range<usize>) -> Self {
+        Self { panels, backward: false }
+    }
+}
+
+impl Sweep {
+    /// `panels` from the first to the last, or from the last to the first: who reads the same panels
+    /// again and again, and turns around each time, finds in the cache what was read last.
+    #[must_use]
+    pub fn new(panels: Range<usize>, backward: bool) -> Self {
+        Self { panels, backward }
+    }
+
+    /// The panel read after `done` others, if there are as many.
+    #[inline(always)]
+    #[must_use]
+    pub fn panel(&self, done: usize) -> Option<usize> {
+        let Range { start, end } = self.panels;
+        (done < end - start).then(|| if self.backward { end - 1 - done } else { start + done })
+    }
+}
+
+/// Activations of a block of rows, and the list of their slices, stay within this many bytes. Deep
+/// rows are few in a block, and the weights are read once for each block: 256 KiB was a tenth slower at
+/// a depth of 4096 where weights come from L3 at 28 GB/s.
+const BLOCK_BYTES: usize = 512 * 1024;
+
+/// `rows` in as few blocks as [`BLOCK_BYTES`] allows, for rows of `taps` slices of `c` bytes.
+#[inline(always)]
+pub(crate) fn blocks(
+    rows: Range<usize>,
+    taps: usize,
+    c: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let fit = BLOCK_BYTES / (taps * (c + size_of::<&[u8]>())).max(1);
+    strips(rows, fit.max(TILE_ROWS))
+}
 
 /// Multiplies `rows` by `panels` of `weights` and hands every finished row to `epilogue`.
 #[inline(always)]
@@ -57,17 +100,15 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     rows: &R,
     range: Range<usize>,
     weights: &PackedWeights,
-    panels: Range<usize>,
+    panels: impl Into<Sweep>,
     staging: &mut Vec<I::Act>,
     epilogue: &mut E,
 ) {
     let (taps, c) = (weights.taps(), weights.c());
     let padded = c.next_multiple_of(4) + I::STAGED_EXTRA;
-    let fit = (BLOCK_BYTES / (taps * c).max(1) / TILE_ROWS).max(1) * TILE_ROWS;
+    let sweep = panels.into();
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-    let mut start = range.start;
-    while start < range.end {
-        let block = start..range.end.min(start + fit);
+    for block in blocks(range, taps, c) {
         // Slices in the order in which the tiles want them: strip, tap, row of the strip.
         let mut gathered: Vec<&[u8]> = Vec::with_capacity(block.len() * taps);
         for strip in strips(block.clone(), I::ROWS) {
@@ -86,9 +127,20 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
                 (0..gathered.len()).map(|i| &staging[i * padded..][..padded]).collect()
             }
         };
-        for p in panels.clone() {
-            let panel = weights.panel(p);
+        let mut done = 0;
+        while let Some(p) = sweep.panel(done) {
+            done += 1;
+            let mut panel = weights.panel(p);
+            // Each strip asks for its share of the next panel. A single strip has no time to spare:
+            // it waits for the weights anyway.
+            let next = match sweep.panel(done) {
+                Some(next) if block.len() > I::ROWS => weights.panel(next).blocks,
+                _ => &[],
+            };
+            let share = next.len().div_ceil(block.len().div_ceil(I::ROWS)).max(1);
+            let mut shares = next.chunks(share);
             for strip in strips(block.clone(), I::ROWS) {
+                panel.ahead = shares.next().unwrap_or_default();
                 let from = (strip.start - block.start) * taps;
                 isa.tile(strip.len(), &slices[from..][..strip.len() * taps], panel, &mut acc);
                 for (m, r) in strip.enumerate() {
@@ -96,7 +148,6 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
                 }
             }
         }
-        start = block.end;
     }
 }
 
@@ -116,6 +167,35 @@ pub(crate) fn strips(range: Range<usize>, rows: usize) -> impl Iterator<Item = R
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_sweep_takes_every_panel_once_in_either_direction() {
+        for (panels, backward, wanted) in [
+            (3..7, false, vec![3, 4, 5, 6]),
+            (3..7, true, vec![6, 5, 4, 3]),
+            (5..5, true, Vec::new()),
+        ] {
+            let sweep = Sweep::new(panels, backward);
+            assert_eq!((0..).map_while(|done| sweep.panel(done)).collect::<Vec<_>>(), wanted);
+        }
+    }
+
+    #[test]
+    fn blocks_are_few_and_fit() {
+        for (rows, taps, c) in [(1, 1, 1), (1024, 1, 1024), (5000, 9, 64), (40, 1, 60_000)] {
+            let all: Vec<_> = blocks(0..rows, taps, c).collect();
+            let held = |rows: usize| rows * taps * (c + size_of::<&[u8]>());
+            assert!(
+                all.iter()
+                    .all(|block| block.len() <= TILE_ROWS || held(block.len()) <= BLOCK_BYTES)
+            );
+            assert_eq!(all.len(), rows.div_ceil((BLOCK_BYTES / held(1)).max(TILE_ROWS)));
+            assert_eq!(
+                all.into_iter().flatten().collect::<Vec<_>>(),
+                (0..rows).collect::<Vec<_>>()
+            );
+        }
+    }
 
     #[test]
     fn strips_cover_the_range_evenly() {

@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod byte;
+pub mod columns;
 pub mod conv;
 pub mod embedding;
 pub mod error;

@@ -137,6 +137,7 @@ impl PackedWeights {
             blocks: &self.blocks[first * deep..(first + width) * deep],
             sums: &self.sums[first..first + width],
             width,
+            ahead: &[],
         }
     }
 

@@ -231,14 +231,21 @@ struct Finish<'a>(&'a Pool);
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        let mut spins = 0_u32;
-        while self.0.running.load(Ordering::Acquire) != 0 {
-            spins += 1;
-            if spins.is_multiple_of(4096) {
-                std::thread::yield_now();
-            } else {
-                std::hint::spin_loop();
-            }
+        spin_while(|| self.0.running.load(Ordering::Acquire) != 0);
+    }
+}
+
+/// Returns when `waiting` is false. Offers the CPU every 16 us: the thread waited for may need it. At
+/// 65 us an LSTM of 256 units took 17 times as long on two threads that had to share a CPU; at 2 us it
+/// took 177 us instead of 55 on a busy machine, giving its turn away in every step.
+fn spin_while(waiting: impl Fn() -> bool) {
+    let mut spins = 0_u32;
+    while waiting() {
+        spins += 1;
+        if spins.is_multiple_of(1024) {
+            std::thread::yield_now();
+        } else {
+            std::hint::spin_loop();
         }
     }
 }
@@ -262,15 +269,7 @@ impl Barrier {
             self.round.store(round.wrapping_add(1), Ordering::Release);
             return;
         }
-        let mut spins = 0_u32;
-        while self.round.load(Ordering::Acquire) == round {
-            spins += 1;
-            if spins.is_multiple_of(4096) {
-                std::thread::yield_now();
-            } else {
-                std::hint::spin_loop();
-            }
-        }
+        spin_while(|| self.round.load(Ordering::Acquire) == round);
     }
 }
 

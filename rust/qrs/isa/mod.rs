@@ -58,6 +58,8 @@ pub struct Panel<'a> {
     pub sums: &'a [[i32; LANES]],
     /// Blocks side by side, `1..=PANEL_BLOCKS`.
     pub width: usize,
+    /// Weights that a later tile reads: a level may fetch them into L2 while it computes.
+    pub ahead: &'a [Block],
 }
 
 /// The vocabulary: what the algorithms of this crate need of 16 lanes, and no more.

@@ -3,12 +3,14 @@
 //! Per call: measure the input, quantize it to bytes, multiply, and turn the sums back into floats
 //! in one pass. See [`crate::qparams`] for the formulas.
 
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::Linear;
+use crate::columns::{Columns, ScaleBack};
 use crate::error::{Error, Result, same};
-use crate::gemm::{BLOCK_BYTES, Dense, Epilogue, gemm};
-use crate::isa::{Isa, Kernel, LANES, Level, TILE_ROWS};
+use crate::gemm::{Dense, Epilogue, blocks, gemm};
+use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS};
 use crate::parallel::{Split, Window, split, threads_for};
 use crate::qparams::{Engine, QParams, Span};
 use crate::quantize::{min_max, quantize_u8};
@@ -48,7 +50,7 @@ impl Linear {
         }
         if k == 0 {
             // Rows without elements cannot be told apart in `x`: every output row is the bias.
-            let bias = &self.bias.as_flattened()[..n];
+            let bias = &self.channels.bias;
             for row in out.chunks_exact_mut(n) {
                 for (y, &b) in row.iter_mut().zip(bias) {
                     *y = if how.relu { b.max(0.0) } else { b };
@@ -81,6 +83,12 @@ impl Linear {
         });
         scratch::borrow().quantized = room;
         Ok(())
+    }
+
+    /// How sums become outputs.
+    fn scale_back(&self, engine: Engine) -> ScaleBack {
+        let affine = (!self.channels.zero_points.is_empty()).then(|| self.k());
+        ScaleBack { engine, affine }
     }
 
     /// About how long `m` rows take on one thread.
@@ -137,7 +145,10 @@ impl Kernel for Measure<'_> {
     }
 }
 
-/// Quantizes the rows `x`, the first of which is row `first` of the input.
+/// Rows that are measured before they are quantized.
+const GROUP: usize = 4;
+
+/// Quantizes the rows `x` (not empty), the first of which is row `first` of the input.
 struct Quantize<'a> {
     source: Source<'a>,
     first: usize,
@@ -151,30 +162,39 @@ impl Kernel for Quantize<'_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) -> Result<()> {
         let Source { layer, how, whole, .. } = self.source;
-        let k = layer.k();
+        let (k, affine) = (layer.k(), layer.scale_back(how.engine).affine.is_some());
         self.room.rows.clear();
         if self.room.bytes.len() < self.x.len() {
             self.room.bytes.resize(self.x.len(), 0);
         }
-        for (i, x) in self.x.chunks_exact(k.max(1)).enumerate() {
-            let params = match whole {
-                Some(params) => params,
-                None => {
+        // A few rows at a time: the parameters of one row are a long chain of divisions, and those of
+        // several overlap.
+        let mut params = [whole.unwrap_or(QParams { scale: 1.0, zero_point: 0 }); GROUP];
+        for (g, group) in self.x.chunks(GROUP * k).enumerate() {
+            let rows = group.len() / k;
+            if whole.is_none() {
+                let mut ranges = [(0.0, 0.0); GROUP];
+                for (i, x) in group.chunks_exact(k).enumerate() {
                     let (min, max, finite) = min_max(isa, x);
                     if !finite {
-                        return Err(Error::NonFinite { op: OP, row: self.first + i });
+                        return Err(Error::NonFinite { op: OP, row: self.first + g * GROUP + i });
                     }
-                    QParams::dynamic(min, max, how.span())
+                    ranges[i] = (min, max);
                 }
-            };
-            let bytes = &mut self.room.bytes[i * k..][..k];
-            let quantizer = params.quantizer(how.span(), how.engine.dynamic_rounding());
-            quantize_u8(isa, x, quantizer, bytes);
-            let sum = match layer.zero_points {
-                Some(_) => bytes.iter().map(|&b| i32::from(b)).sum(),
-                None => 0,
-            };
-            self.room.rows.push(QuantizedRow { params, sum });
+                for ((min, max), params) in ranges.into_iter().zip(&mut params).take(rows) {
+                    *params = QParams::dynamic(min, max, how.span());
+                }
+            }
+            for (i, x) in group.chunks_exact(k).enumerate() {
+                let bytes = &mut self.room.bytes[(g * GROUP + i) * k..][..k];
+                let quantizer = params[i].quantizer(how.span(), how.engine.dynamic_rounding());
+                quantize_u8(isa, x, quantizer, bytes);
+                let sum = match affine {
+                    true => bytes.iter().map(|&b| i32::from(b)).sum(),
+                    false => 0,
+                };
+                self.room.rows.push(QuantizedRow { params: params[i], sum });
+            }
         }
         Ok(())
     }
@@ -206,32 +226,26 @@ impl Epilogue for Multiply<'_, '_> {
     #[inline(always)]
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
         let Source { layer, how, .. } = self.source;
-        let QuantizedRow { params, sum } = self.quantized.rows[row];
-        let scale = isa.f_splat(params.scale);
-        let zero_point = isa.i_splat(params.zero_point);
+        let quantized = self.quantized.rows[row];
         let first = panel * layer.weights.width();
+        let columns = &layer.columns[first..][..sums.len()];
         let skip = first * LANES - self.window.columns().start;
         let out = &mut self.window.row(self.first + row)[skip..];
         let (whole, rest) = out.as_chunks_mut::<LANES>();
-        for (b, sums) in sums.iter().enumerate() {
-            let at = first + b;
-            let correction = isa.i_mul(zero_point, isa.i_load(&layer.weights.sums()[at]));
-            let mut acc = isa.i_sub(isa.i_load(sums), correction);
-            if let Some(zero_points) = &layer.zero_points {
-                let a = sum.wrapping_sub((layer.k() as i32).wrapping_mul(params.zero_point));
-                let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&zero_points[at]));
-                acc = isa.i_sub(acc, by_row);
+        let by = Reals { by: layer.scale_back(how.engine), relu: how.relu, quantized };
+        // Nearly every panel is whole: arrays, so that its loop is unrolled and checks nothing.
+        if let (Some(columns), Some(sums), Some(to)) = (
+            columns.first_chunk::<PANEL_BLOCKS>(),
+            sums.first_chunk::<PANEL_BLOCKS>(),
+            whole.first_chunk_mut::<PANEL_BLOCKS>(),
+        ) {
+            for b in 0..PANEL_BLOCKS {
+                isa.f_store(by.of(isa, &columns[b], &sums[b]), &mut to[b]);
             }
-            let multiplier = isa.f_mul(scale, isa.f_load(&layer.scales[at]));
-            let bias = isa.f_load(&layer.bias[at]);
-            let acc = isa.f_from_i(acc);
-            let mut y = match how.engine.fuses_bias() {
-                true => isa.f_fma(acc, multiplier, bias),
-                false => isa.f_add(isa.f_mul(acc, multiplier), bias),
-            };
-            if how.relu {
-                y = isa.f_max(y, isa.f_splat(0.0));
-            }
+            return;
+        }
+        for (b, (columns, sums)) in columns.iter().zip(sums).enumerate() {
+            let y = by.of(isa, columns, sums);
             match whole.get_mut(b) {
                 Some(to) => isa.f_store(y, to),
                 None => {
@@ -241,6 +255,22 @@ impl Epilogue for Multiply<'_, '_> {
                 }
             }
         }
+    }
+}
+
+/// How the sums of a row become outputs.
+#[derive(Clone, Copy)]
+struct Reals {
+    by: ScaleBack,
+    relu: bool,
+    quantized: QuantizedRow,
+}
+
+impl Reals {
+    #[inline(always)]
+    fn of<I: Isa>(self, isa: I, columns: &Columns, sums: &[i32; LANES]) -> I::F {
+        let y = self.by.reals(isa, columns, self.quantized, sums);
+        if self.relu { isa.f_max(y, isa.f_splat(0.0)) } else { y }
     }
 }
 
@@ -257,19 +287,15 @@ impl Kernel for QuantizeAndMultiply<'_> {
     fn run<I: Isa>(self, isa: I) -> Result<()> {
         let Self { source, mut window } = self;
         let k = source.layer.k();
-        let block = (BLOCK_BYTES / k.max(1)).max(TILE_ROWS) / TILE_ROWS * TILE_ROWS;
         let mut room = std::mem::take(&mut scratch::borrow().quantized);
-        let all = window.rows();
         let mut done = Ok(());
-        let mut first = all.start;
-        while first < all.end && done.is_ok() {
-            let end = all.end.min(first + block);
+        for Range { start: first, end } in blocks(window.rows(), 1, k) {
             let x = &source.x[first * k..end * k];
             done = Quantize { source, first, x, room: &mut room }.run(isa);
-            if done.is_ok() {
-                Multiply { source, quantized: &room, first, window: &mut window }.run(isa);
+            if done.is_err() {
+                break;
             }
-            first = end;
+            Multiply { source, quantized: &room, first, window: &mut window }.run(isa);
         }
         scratch::borrow().quantized = room;
         done

@@ -8,8 +8,8 @@ pub use dynamic::Dynamic;
 
 use std::sync::Arc;
 
+use crate::columns::Columns;
 use crate::error::{Error, Result};
-use crate::isa::LANES;
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights, by_blocks};
 use crate::requant::{Cached, Channels, Plan, Static};
 
@@ -19,10 +19,8 @@ const OP: &str = "linear";
 #[derive(Clone, Debug)]
 pub struct Linear {
     weights: PackedWeights,
-    scales: Vec<[f32; LANES]>,
-    /// Weight zero points, where any is not zero.
-    zero_points: Option<Vec<[i32; LANES]>>,
-    bias: Vec<[f32; LANES]>,
+    /// For float outputs.
+    columns: Vec<Columns>,
     channels: Channels,
     plan: Cached<Plan>,
 }
@@ -41,16 +39,21 @@ impl Linear {
         if !channels.zero_points.is_empty() && k > MAX_DEPTH_AFFINE {
             return Err(Error::TooDeep { op: OP, k, limit: MAX_DEPTH_AFFINE });
         }
+        let weights = PackedWeights::new(weights, n, 1, k)?;
         let each: Vec<f32> = (0..n).map(|j| channels.scale(j)).collect();
-        Ok(Self {
-            weights: PackedWeights::new(weights, n, 1, k)?,
-            scales: by_blocks(&each, 0.0),
-            zero_points: (!channels.zero_points.is_empty())
-                .then(|| by_blocks(&channels.zero_points, 0)),
-            bias: by_blocks(&channels.bias, 0.0),
-            channels,
-            plan: Cached::default(),
-        })
+        let zero_points: Vec<i32> = (0..n).map(|j| channels.zero_point(j)).collect();
+        let (scales, bias) = (by_blocks(&each, 0.0), by_blocks(&channels.bias, 0.0));
+        let columns = by_blocks(&zero_points, 0)
+            .into_iter()
+            .enumerate()
+            .map(|(b, zero_points)| Columns {
+                sums: weights.sums()[b],
+                zero_points,
+                scales: scales[b],
+                bias: bias[b],
+            })
+            .collect();
+        Ok(Self { weights, columns, channels, plan: Cached::default() })
     }
 
     /// The plan for outputs as `how` says, computed at its first use.

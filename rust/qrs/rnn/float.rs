@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::matrix::{Matrix, Measured, Sink, Staged};
 use crate::error::{Result, same};
-use crate::gemm::strips;
+use crate::gemm::{Sweep, strips};
 use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS, TILE_ROWS};
 use crate::qparams::{Engine, QParams};
 use crate::scratch::Scratch;
@@ -123,12 +123,14 @@ impl Matrix for Float {
         isa: I,
         _: Engine,
         staged: &Staged,
-        panels: Range<usize>,
+        sweep: Sweep,
         _: &mut Scratch,
         sink: &mut S,
     ) {
         let mut acc: Tile = [[[0.0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-        for p in panels {
+        let mut done = 0;
+        while let Some(p) = sweep.panel(done) {
+            done += 1;
             let (blocks, wide) = (&self.blocks[self.panel(p)], self.wide(p));
             let bias = &self.bias[p * self.width..][..wide];
             for strip in strips(0..staged.rows, TILE_ROWS) {

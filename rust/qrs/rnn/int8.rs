@@ -1,10 +1,9 @@
 //! Integer weights of a recurrent layer: rows are quantized, multiplied exactly and scaled back.
 
-use std::ops::Range;
-
 use super::matrix::{Matrix, Measured, Sink, Staged};
+use crate::columns::{Columns, ScaleBack};
 use crate::error::{Error, Result, same};
-use crate::gemm::{Dense, Epilogue, gemm};
+use crate::gemm::{Dense, Epilogue, Sweep, gemm};
 use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS};
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
 use crate::qparams::{Engine, QParams, Span};
@@ -31,15 +30,6 @@ pub struct Int8 {
     columns: Vec<Columns>,
     /// Whether any weight zero point is not zero.
     affine: bool,
-}
-
-/// What belongs to a block of 16 outputs.
-#[derive(Clone, Copy, Debug)]
-struct Columns {
-    sums: [i32; LANES],
-    zero_points: [i32; LANES],
-    scales: [f32; LANES],
-    bias: [f32; LANES],
 }
 
 /// The range of the bytes that rows are quantized to: PyTorch's recurrent layers always reduce it.
@@ -170,14 +160,15 @@ impl Matrix for Int8 {
         isa: I,
         engine: Engine,
         staged: &Staged,
-        panels: Range<usize>,
+        sweep: Sweep,
         scratch: &mut Scratch,
         sink: &mut S,
     ) {
         let data = Dense { data: &staged.quantized.bytes, k: self.k() };
-        let mut scale = ScaleBack { matrix: self, engine, rows: &staged.quantized.rows, sink };
+        let by = ScaleBack { engine, affine: self.affine.then(|| self.k()) };
+        let mut reals = Reals { matrix: self, by, rows: &staged.quantized.rows, sink };
         let staging = I::staging(scratch);
-        gemm(isa, &data, 0..staged.rows, &self.weights, panels, staging, &mut scale);
+        gemm(isa, &data, 0..staged.rows, &self.weights, sweep, staging, &mut reals);
     }
 }
 
@@ -190,38 +181,21 @@ fn of_channels<T: Copy + Default>(values: &[T], channels: &[Option<usize>]) -> [
 }
 
 /// Turns sums into reals and passes them on.
-struct ScaleBack<'a, S> {
+struct Reals<'a, S> {
     matrix: &'a Int8,
-    engine: Engine,
+    by: ScaleBack,
     rows: &'a [QuantizedRow],
     sink: &'a mut S,
 }
 
-impl<S: Sink> Epilogue for ScaleBack<'_, S> {
+impl<S: Sink> Epilogue for Reals<'_, S> {
     #[inline(always)]
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
-        let QuantizedRow { params, sum } = self.rows[row];
-        let scale = isa.f_splat(params.scale);
-        let zero_point = isa.i_splat(params.zero_point);
+        let quantized = self.rows[row];
         let columns = &self.matrix.columns[panel * self.matrix.weights.width()..][..sums.len()];
         let mut products = [isa.f_splat(0.0); PANEL_BLOCKS];
         for b in 0..PANEL_BLOCKS.min(sums.len()) {
-            let columns = &columns[b];
-            let correction = isa.i_mul(zero_point, isa.i_load(&columns.sums));
-            let mut acc = isa.i_sub(isa.i_load(&sums[b]), correction);
-            if self.matrix.affine {
-                let a = sum.wrapping_sub((self.matrix.k() as i32).wrapping_mul(params.zero_point));
-                let by_row = isa.i_mul(isa.i_splat(a), isa.i_load(&columns.zero_points));
-                acc = isa.i_sub(acc, by_row);
-            }
-            let multiplier = isa.f_mul(scale, isa.f_load(&columns.scales));
-            let bias = isa.f_load(&columns.bias);
-            let acc = isa.f_from_i(acc);
-            products[b] = if self.engine.fuses_bias() {
-                isa.f_fma(acc, multiplier, bias)
-            } else {
-                isa.f_add(isa.f_mul(acc, multiplier), bias)
-            };
+            products[b] = self.by.reals(isa, &columns[b], quantized, &sums[b]);
         }
         self.sink.take(isa, row, panel, products);
     }

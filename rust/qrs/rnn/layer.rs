@@ -8,6 +8,7 @@ use super::exchange::{Exchange, Part};
 use super::matrix::{Matrix, Sink, Staged};
 use super::steps::Order;
 use crate::error::{Error, Result};
+use crate::gemm::Sweep;
 use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS};
 use crate::qparams::{Engine, QParams};
 use crate::scratch::{self, Scratch};
@@ -217,7 +218,9 @@ impl<M: Matrix> Kernel for Run<'_, M> {
                     (out.clone(), Target::Store { first: out.start, to: &mut parts.y })
                 }
             };
-            matrix.multiply(isa, engine, staged, panels, scratch, &mut target);
+            // Every other step goes backward: what the step before read last is still in L2.
+            let sweep = Sweep::new(panels, done % 2 == 1);
+            matrix.multiply(isa, engine, staged, sweep, scratch, &mut target);
             phase = match (phase, &mut parts.cells) {
                 (Phase::Input, _) => Phase::Hidden,
                 (Phase::Hidden, Some(cells)) => {

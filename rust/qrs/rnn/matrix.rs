@@ -1,9 +1,9 @@
 //! What a recurrent layer asks of its weights, whatever they are made of.
 
 use std::fmt::Debug;
-use std::ops::Range;
 
 use crate::error::Result;
+use crate::gemm::Sweep;
 use crate::isa::{Isa, Kernel, Level, PANEL_BLOCKS};
 use crate::qparams::{Engine, QParams};
 use crate::scratch::{QuantizedRows, Scratch};
@@ -73,13 +73,13 @@ pub trait Matrix: Sized + Send + Sync + Debug {
         to: &mut Staged,
     ) -> Measured<()>;
 
-    /// Multiplies staged rows by the panels `panels`.
+    /// Multiplies staged rows by panels, in the order of `sweep`.
     fn multiply<I: Isa, S: Sink>(
         &self,
         isa: I,
         engine: Engine,
         staged: &Staged,
-        panels: Range<usize>,
+        sweep: Sweep,
         scratch: &mut Scratch,
         sink: &mut S,
     );
