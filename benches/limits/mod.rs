@@ -22,7 +22,15 @@ mod machine {
     }
 }
 
-pub use machine::{read, sequences};
+/// Those that this CPU has.
+pub fn sequences() -> Vec<Sequence> {
+    machine::sequences()
+}
+
+/// Reads `buffer`, but for what does not fill a pass of the loop.
+pub fn read(buffer: &[u8]) {
+    machine::read(buffer);
+}
 
 /// A sequence of instructions without memory, repeated.
 pub struct Sequence {
