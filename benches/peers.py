@@ -21,13 +21,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from comparison import elementwise, linear, models, recurrent, report, roofs, training
+from comparison import conv, elementwise, linear, models, recurrent, report, roofs, training
 from comparison.model import Row
 from comparison.timing import take_turns
 
 import qrs
 
-ROWS = (*linear.ROWS, *recurrent.ROWS, *elementwise.ROWS, *models.ROWS, *training.ROWS)
+ROWS = (
+    *linear.ROWS,
+    *recurrent.ROWS,
+    *conv.ROWS,
+    *elementwise.ROWS,
+    *models.ROWS,
+    *training.ROWS,
+)
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -92,7 +99,12 @@ def compare(row: Row, ceiling: roofs.Roofs, rounds: int) -> list[report.Line]:
     qrs.set_num_threads(ceiling.threads)
     reference, contenders = row.build(ceiling.threads)
     calls = {contender.name: contender.call for contender in contenders}
-    times = take_turns(calls, rounds, ceiling.threads)
+    shorter = {f"{c.name}, less": c.less for c in contenders if c.less}
+    times = take_turns(calls | shorter, rounds, ceiling.threads)
+    for contender in contenders:
+        if contender.less:
+            less = times[f"{contender.name}, less"]
+            times[contender.name] = times[contender.name].slope(less, contender.over)
     return report.lines(row, ceiling, reference, contenders, times)
 
 

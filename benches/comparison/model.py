@@ -22,11 +22,15 @@ class Contender:
         The work, once, as a user of Python calls it.
     output : callable
         What a call returned, as an array.
-    role : {"qrs", "peer", "float"}
-        qrs, one of those it is compared with, or the same work in float.
+    role : {"qrs", "peer", "float", "context"}
+        qrs, one of those it is compared with, the same work in float, or something to know beside.
     exact : array, optional
         The output with the contender's own integers, scales and zero points, but summed without
         error. What differs from it was lost inside the product.
+    less : callable, optional
+        A shorter call. The row's work takes the difference of both, over `over`: what a layer costs
+        inside a graph that has more of them.
+    over : int
     """
 
     name: str
@@ -34,6 +38,8 @@ class Contender:
     output: Callable[[Any], Array]
     role: str = "peer"
     exact: Array | None = None
+    less: Callable[[], Any] | None = None
+    over: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,108 @@
+"""One statically quantized convolution with ReLU: sizes, integers and the exact output."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from comparison.model import Array
+
+# Parameters of input and output. A ReLU ends at the zero point 0; the input is that of another layer.
+INPUT = (0.02, 117)
+# The output's step, of the standard deviation of the sums.
+STEP = 0.012
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a layer: as many taps, steps and rows of padding along every axis."""
+
+    name: str
+    size: tuple[int, ...]
+    inputs: int
+    outputs: int
+    kernel: int = 3
+    stride: int = 1
+    groups: int = 1
+    transposed: bool = False
+
+    @property
+    def rank(self) -> int:
+        """Spatial axes."""
+        return len(self.size)
+
+    @property
+    def padding(self) -> int:
+        """Half the kernel: the size stays, or is divided by the stride."""
+        return 0 if self.transposed else self.kernel // 2
+
+    @property
+    def weight(self) -> tuple[int, ...]:
+        """Shape of the weight in PyTorch."""
+        outer, inner = self.outputs, self.inputs
+        if self.transposed:
+            outer, inner = inner, outer
+        return (outer, inner // self.groups, *(self.kernel,) * self.rank)
+
+    @property
+    def products(self) -> int:
+        """Multiply-adds, with those on padding."""
+        taps = self.kernel**self.rank * self.inputs // self.groups * self.outputs
+        if self.transposed:
+            return taps * math.prod(self.size)
+        return taps * math.prod((n + self.stride - 1) // self.stride for n in self.size)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The integers and parameters that every contender gets.
+
+    Attributes
+    ----------
+    shape : Shape
+    x : array, uint8, shape (1, *S, C)
+    weight : array, int8, of ``shape.weight``
+    scales : array, float32
+        Of the weight: one for each output channel, or one, as PyTorch's transposed layers have.
+    bias : array, float32, shape (O,)
+    step : float
+        Scale of the output, whose zero point is 0.
+    """
+
+    shape: Shape
+    x: Array
+    weight: Array
+    scales: Array
+    bias: Array
+    step: float
+
+
+def make(shape: Shape) -> Layer:
+    """Random integers over their whole ranges."""
+    random = np.random.default_rng(shape.inputs + shape.outputs)
+    depth = shape.products // math.prod(shape.size) / shape.outputs
+    scales = random.uniform(0.5, 1, 1 if shape.transposed else shape.outputs) * 0.01
+    return Layer(
+        shape,
+        random.integers(0, 256, (1, *shape.size, shape.inputs), np.uint8),
+        random.integers(-127, 128, shape.weight, np.int8),
+        scales.astype(np.float32),
+        random.standard_normal(shape.outputs, np.float32),
+        float(np.float32(STEP * INPUT[0] * 0.01 * 75 * 75 * math.sqrt(max(depth, 1)))),
+    )
+
+
+def exact(layer: Layer) -> Array:
+    """The output before it is rounded to steps, shape (1, O, *S'): summed without error."""
+    shape = layer.shape
+    name = f"conv{'_transpose' if shape.transposed else ''}{shape.rank}d"
+    run = getattr(torch.nn.functional, name)
+    x = torch.from_numpy(np.moveaxis(layer.x.astype(np.float64), -1, 1) - INPUT[1])
+    weight = torch.from_numpy(layer.weight.astype(np.float64))
+    sums = run(x, weight, None, shape.stride, shape.padding, groups=shape.groups).numpy()
+    by_channel = (-1, *(1,) * shape.rank)
+    scale = (np.float64(INPUT[0]) * layer.scales).reshape(by_channel)
+    return np.maximum(sums * scale + layer.bias.reshape(by_channel), 0)
