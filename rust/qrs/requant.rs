@@ -55,7 +55,7 @@ pub struct Plan {
     /// Weight zero points, where any is not zero: the caller must give row sums.
     zero_points: Option<Vec<[i32; LANES]>>,
     zero_point: i32,
-    low: f32,
+    low: u8,
     high: f32,
 }
 
@@ -189,7 +189,7 @@ impl Plan {
             multiplier: by_blocks(&multiplier, 0.0),
             zero_points,
             zero_point: output.zero_point,
-            low: (span.min - output.zero_point) as f32,
+            low: span.min as u8,
             high: (span.max - output.zero_point) as f32,
         })
     }
@@ -208,9 +208,9 @@ impl Plan {
             start: isa.i_load(&self.start[block]),
             bias: isa.f_load(&self.bias[block]),
             multiplier: isa.f_load(&self.multiplier[block]),
-            low: isa.f_splat(self.low),
             high: isa.f_splat(self.high),
-            zero_point: isa.i_splat(self.zero_point),
+            zero_point: self.zero_point as i16,
+            low: self.low,
         }
     }
 
@@ -249,21 +249,37 @@ impl Plan {
 /// The plan of 16 channels whose weights have no zero points.
 #[derive(Clone, Copy)]
 pub struct Lanes<I: Isa> {
-    start: I::I,
+    /// Where sums start: with the zero point of the input, and a bias of integers, in them.
+    pub start: I::I,
     bias: I::F,
     multiplier: I::F,
-    low: I::F,
     high: I::F,
-    zero_point: I::I,
+    zero_point: i16,
+    low: u8,
 }
 
 impl<I: Isa> Lanes<I> {
     /// Stored bytes, from sums.
     #[inline(always)]
     pub fn finish(self, isa: I, sums: I::I) -> [u8; LANES] {
-        let v = isa.f_add(isa.f_from_i(isa.i_add(sums, self.start)), self.bias);
-        let v = isa.f_mul(v, self.multiplier);
-        let v = isa.f_min(isa.f_max(v, self.low), self.high);
-        isa.i_to_u8(isa.i_add(isa.f_to_i(v), self.zero_point))
+        let mut bytes = [[0; LANES]];
+        Self::store(isa, &[self], [isa.i_add(sums, self.start)], &mut bytes);
+        bytes[0]
+    }
+
+    /// Stored bytes of several vectors of channels, from sums that began at `start`.
+    #[inline(always)]
+    pub fn store<const V: usize>(
+        isa: I,
+        lanes: &[Self; V],
+        sums: [I::I; V],
+        to: &mut [[u8; LANES]; V],
+    ) {
+        let mut values = [isa.f_splat(0.0); V];
+        for i in 0..V {
+            let real = isa.f_add(isa.f_from_i(sums[i]), lanes[i].bias);
+            values[i] = isa.f_min(isa.f_mul(real, lanes[i].multiplier), lanes[i].high);
+        }
+        isa.f_store_u8(values, lanes[0].zero_point, lanes[0].low, to);
     }
 }

@@ -146,7 +146,7 @@ impl Conv {
         let groups = match &self.packed {
             Packed::Groups(groups) => groups,
             Packed::Narrow(layer, _) => {
-                let (plan, rows) = (&plans[0], Split::Rows(output[2]));
+                let (plan, rows) = (&plans[0], Split::Rows(layer.share() * output[2]));
                 split(out, self.outputs, threads, rows, |mut window| {
                     let window = &mut window;
                     level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });

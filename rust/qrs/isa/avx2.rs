@@ -7,21 +7,21 @@
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _MM_HINT_T0, _mm_abs_epi8, _mm_add_epi32, _mm_and_si128, _mm_cmpgt_epi8, _mm_cvtsi128_si32,
-    _mm_extract_epi32, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epi8, _mm_max_epu8,
-    _mm_packs_epi16, _mm_packus_epi16, _mm_prefetch, _mm_sad_epu8, _mm_set1_epi8,
-    _mm_setzero_si128, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128, _mm_unpackhi_epi8,
-    _mm_unpackhi_epi32, _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_xor_si128, _mm256_add_epi32,
-    _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps, _mm256_broadcastsi128_si256,
-    _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps,
-    _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32,
-    _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps,
-    _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_max_ps,
-    _mm256_min_epi32, _mm256_min_ps, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_ps,
-    _mm256_packs_epi32, _mm256_round_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32,
-    _mm256_set1_ps, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_sqrt_ps,
-    _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32, _mm256_sub_ps, _mm256_subs_epi8,
-    _mm256_xor_si256,
+    _MM_HINT_T0, _mm_abs_epi8, _mm_add_epi32, _mm_adds_epi16, _mm_and_si128, _mm_cmpgt_epi8,
+    _mm_cvtsi128_si32, _mm_extract_epi32, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epi8,
+    _mm_max_epu8, _mm_packs_epi16, _mm_packus_epi16, _mm_prefetch, _mm_sad_epu8, _mm_set1_epi8,
+    _mm_set1_epi16, _mm_setzero_si128, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128,
+    _mm_unpackhi_epi8, _mm_unpackhi_epi32, _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_xor_si128,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps,
+    _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
+    _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
+    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extracti128_si256,
+    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
+    _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32, _mm256_min_ps, _mm256_mul_ps,
+    _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32, _mm256_round_ps, _mm256_set1_epi8,
+    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
+    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_sub_epi32, _mm256_sub_ps, _mm256_subs_epi8, _mm256_xor_si256,
 };
 
 use super::token::{token, verbs};
@@ -179,6 +179,20 @@ macro_rules! common {
         }
 
         #[inline(always)]
+        fn picks(self, by: &[u8; 64]) -> [[u8; LANES]; 4] {
+            std::array::from_fn(|t| std::array::from_fn(|j| by[4 * j + t]))
+        }
+        #[inline(always)]
+        fn quad_pick(self, bytes: &[u8; LANES], picks: [[u8; LANES]; 4]) -> [__m256i; 4] {
+            let [p0, p1, p2, p3] = &picks;
+            self.quad([
+                self.b_shuffle(bytes, p0),
+                self.b_shuffle(bytes, p1),
+                self.b_shuffle(bytes, p2),
+                self.b_shuffle(bytes, p3),
+            ])
+        }
+        #[inline(always)]
         fn quad_weights(self, weights: &Block) -> [__m256i; 4] {
             std::array::from_fn(|i| {
                 let (pair, h) = (i / 2, i % 2);
@@ -188,6 +202,28 @@ macro_rules! common {
                 // SAFETY: the token proves AVX2; the array has the size of the load.
                 unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
             })
+        }
+
+        #[inline(always)]
+        fn f_store_u8<const V: usize>(
+            self,
+            v: [F; V],
+            zero_point: i16,
+            low: u8,
+            to: &mut [[u8; LANES]; V],
+        ) {
+            for i in 0..V {
+                // SAFETY: the token proves AVX2; the store goes through an array of its size.
+                unsafe {
+                    let words = narrow([_mm256_cvtps_epi32(v[i][0]), _mm256_cvtps_epi32(v[i][1])]);
+                    let zero_point = _mm_set1_epi16(zero_point);
+                    let [first, second] =
+                        [_mm_adds_epi16(words[0], zero_point), _mm_adds_epi16(words[1], zero_point)];
+                    let bytes = in_order(_mm_packus_epi16(first, second));
+                    let bytes = _mm_max_epu8(bytes, _mm_set1_epi8(low as i8));
+                    _mm_storeu_si128(to[i].as_mut_ptr().cast(), bytes);
+                }
+            }
         }
 
         fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
@@ -207,6 +243,7 @@ impl Isa for Avx2 {
     type F = F;
     type Quad = [__m256i; 4];
     type QuadWeights = [__m256i; 4];
+    type Picks = [[u8; LANES]; 4];
     common!();
 
     #[inline(always)]
@@ -258,6 +295,7 @@ impl Isa for Avx2Seven {
     type F = F;
     type Quad = [__m256i; 4];
     type QuadWeights = [__m256i; 4];
+    type Picks = [[u8; LANES]; 4];
     common!();
 
     #[inline(always)]

@@ -3,16 +3,18 @@
 use std::arch::x86_64::{
     __m512, __m512i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
     _MM_HINT_T1, _mm_loadu_si128, _mm_maskz_loadu_epi8, _mm_max_epi8, _mm_max_epu8, _mm_prefetch,
-    _mm_shuffle_epi8, _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpackhi_epi16, _mm_unpacklo_epi8,
-    _mm_unpacklo_epi16, _mm512_add_epi32, _mm512_add_ps, _mm512_and_epi32, _mm512_andnot_epi32,
+    _mm_shuffle_epi8, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps,
+    _mm512_adds_epi16, _mm512_and_epi32, _mm512_andnot_epi32, _mm512_broadcast_i32x4,
     _mm512_broadcastd_epi32, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
-    _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32,
-    _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps,
-    _mm512_dpbusd_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512,
-    _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_ps, _mm512_min_epi32,
+    _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32,
+    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8,
+    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_extracti32x4_epi32,
+    _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
+    _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_epu8, _mm512_max_ps, _mm512_min_epi32,
     _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_packs_epi16,
-    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi32, _mm512_roundscale_ps,
-    _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512, _mm512_slli_epi32,
+    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi8, _mm512_permutexvar_epi32,
+    _mm512_roundscale_ps, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps,
+    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi32,
     _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
 
@@ -28,6 +30,17 @@ token!(
     "avx512f", "avx512bw", "avx512vl", "avx512vnni", "avx512vbmi", "avx2", "fma"
 );
 
+/// Byte `4 * j + t` of a quad is byte `16 * t + j` of its rows.
+const TRANSPOSED: [u8; 64] = {
+    let mut by = [0; 64];
+    let mut i = 0;
+    while i < 64 {
+        by[i] = (16 * (i % 4) + i / 4) as u8;
+        i += 1;
+    }
+    by
+};
+
 const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
 impl Isa for Avx512Vnni {
@@ -37,6 +50,7 @@ impl Isa for Avx512Vnni {
     type F = __m512;
     type Quad = __m512i;
     type QuadWeights = __m512i;
+    type Picks = __m512i;
 
     verbs! {
         i_splat(v: i32) -> __m512i = _mm512_set1_epi32(v);
@@ -126,14 +140,16 @@ impl Isa for Avx512Vnni {
             out
         };
         quad(rows: [[u8; LANES]; 4]) -> __m512i = {
-            let [r0, r1, r2, r3] = [xmm(&rows[0]), xmm(&rows[1]), xmm(&rows[2]), xmm(&rows[3])];
-            let (low01, high01) = (_mm_unpacklo_epi8(r0, r1), _mm_unpackhi_epi8(r0, r1));
-            let (low23, high23) = (_mm_unpacklo_epi8(r2, r3), _mm_unpackhi_epi8(r2, r3));
-            let quad = _mm512_castsi128_si512(_mm_unpacklo_epi16(low01, low23));
-            let quad = _mm512_inserti32x4::<1>(quad, _mm_unpackhi_epi16(low01, low23));
-            let quad = _mm512_inserti32x4::<2>(quad, _mm_unpacklo_epi16(high01, high23));
-            _mm512_inserti32x4::<3>(quad, _mm_unpackhi_epi16(high01, high23))
+            let quad = _mm512_castsi128_si512(xmm(&rows[0]));
+            let quad = _mm512_inserti32x4::<1>(quad, xmm(&rows[1]));
+            let quad = _mm512_inserti32x4::<2>(quad, xmm(&rows[2]));
+            let quad = _mm512_inserti32x4::<3>(quad, xmm(&rows[3]));
+            let by = _mm512_loadu_si512(TRANSPOSED.as_ptr().cast());
+            _mm512_permutexvar_epi8(by, quad)
         };
+        picks(by: &[u8; 64]) -> __m512i = _mm512_loadu_si512(by.as_ptr().cast());
+        quad_pick(bytes: &[u8; LANES], picks: __m512i) -> __m512i =
+            _mm512_shuffle_epi8(_mm512_broadcast_i32x4(xmm(bytes)), picks);
         quad_weights(weights: &Block) -> __m512i = _mm512_loadu_si512(weights.0.as_ptr().cast());
         quad_dot(acc: __m512i, quad: __m512i, weights: __m512i) -> __m512i =
             _mm512_dpbusd_epi32(acc, quad, weights);
@@ -182,6 +198,43 @@ impl Isa for Avx512Vnni {
                 (_, 2) => product::<6, 2>(rows, panel, acc),
                 (_, 3) => product::<6, 3>(rows, panel, acc),
                 _ => product::<6, 4>(rows, panel, acc),
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn f_store_u8<const V: usize>(
+        self,
+        v: [__m512; V],
+        zero_point: i16,
+        low: u8,
+        to: &mut [[u8; LANES]; V],
+    ) {
+        const { assert!(1 <= V && V <= 4, "four vectors fill a register with bytes") }
+        // SAFETY: the token proves the features; `V` vectors give the 16 * V bytes of `to`.
+        unsafe {
+            let (point, low) = (_mm512_set1_epi16(zero_point), _mm512_set1_epi8(low as i8));
+            let q0 = _mm512_cvtps_epi32(v[0]);
+            let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
+            let first = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), point);
+            let mut second = first;
+            if V > 2 {
+                let q2 = _mm512_cvtps_epi32(v[2]);
+                let q3 = if V > 3 { _mm512_cvtps_epi32(v[3]) } else { q2 };
+                second = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), point);
+            }
+            let bytes = _mm512_max_epu8(_mm512_packus_epi16(first, second), low);
+            let bytes = in_order(bytes);
+            let room = to.as_mut_ptr().cast::<u8>();
+            match V {
+                1 => _mm_storeu_si128(room.cast(), _mm512_castsi512_si128(bytes)),
+                2 => _mm256_storeu_si256(room.cast(), _mm512_castsi512_si256(bytes)),
+                3 => {
+                    _mm256_storeu_si256(room.cast(), _mm512_castsi512_si256(bytes));
+                    let third = _mm512_extracti32x4_epi32::<2>(bytes);
+                    _mm_storeu_si128(room.add(32).cast(), third);
+                }
+                _ => _mm512_storeu_si512(room.cast(), bytes),
             }
         }
     }

@@ -82,6 +82,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     type Quad: Copy;
     /// 4 weights for each of 16 channels, as [`Isa::quad_dot`] wants them.
     type QuadWeights: Copy;
+    /// Which bytes a quad takes, as [`Isa::quad_pick`] wants it.
+    type Picks: Copy;
 
     /// All lanes `v`.
     fn i_splat(self, v: i32) -> Self::I;
@@ -184,10 +186,24 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
     /// Interleaves 4 rows of 16 channels.
     fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad;
+    /// Which of 16 bytes stands at `4 * channel + row` of a quad: indices below 16.
+    fn picks(self, by: &[u8; 64]) -> Self::Picks;
+    /// The quad of the bytes that `picks` names.
+    fn quad_pick(self, bytes: &[u8; LANES], picks: Self::Picks) -> Self::Quad;
     /// Weights `4 * channel + row`.
     fn quad_weights(self, weights: &Block) -> Self::QuadWeights;
     /// `acc[j] += sum over rows t of quad[t][j] * weights[4 * j + t]`, exact.
     fn quad_dot(self, acc: Self::I, quad: Self::Quad, weights: Self::QuadWeights) -> Self::I;
+
+    /// `max(low, clamp(rne(v) + zero_point, 0, 255))` of vectors at once, which is cheaper than one by
+    /// one. No value may exceed `2^31 - 128`; any may be as low as it likes.
+    fn f_store_u8<const V: usize>(
+        self,
+        v: [Self::F; V],
+        zero_point: i16,
+        low: u8,
+        to: &mut [[u8; LANES]; V],
+    );
 
     /// `dst[i] = table[src[i]]`.
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]);

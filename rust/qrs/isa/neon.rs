@@ -115,6 +115,20 @@ macro_rules! common {
         }
 
         #[inline(always)]
+        fn picks(self, by: &[u8; 64]) -> [[u8; LANES]; 4] {
+            std::array::from_fn(|t| std::array::from_fn(|j| by[4 * j + t]))
+        }
+        #[inline(always)]
+        fn quad_pick(self, bytes: &[u8; LANES], picks: [[u8; LANES]; 4]) -> [[int16x8_t; 2]; 4] {
+            let [p0, p1, p2, p3] = &picks;
+            self.quad([
+                self.b_shuffle(bytes, p0),
+                self.b_shuffle(bytes, p1),
+                self.b_shuffle(bytes, p2),
+                self.b_shuffle(bytes, p3),
+            ])
+        }
+        #[inline(always)]
         fn quad_weights(self, weights: &Block) -> [[int16x8_t; 2]; 4] {
             std::array::from_fn(|t| {
                 std::array::from_fn(|h| {
@@ -160,6 +174,23 @@ macro_rules! common {
             &mut scratch.unused
         }
 
+        #[inline(always)]
+        fn f_store_u8<const V: usize>(
+            self,
+            v: [F; V],
+            zero_point: i16,
+            low: u8,
+            to: &mut [[u8; LANES]; V],
+        ) {
+            for i in 0..V {
+                let mut lanes = [0; LANES];
+                self.i_store(self.f_to_i(v[i]), &mut lanes);
+                let byte =
+                    |x: i32| x.saturating_add(zero_point.into()).clamp(low.into(), 255) as u8;
+                to[i] = lanes.map(byte);
+            }
+        }
+
         fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
             crate::isa::neon::lookup(table, src, dst);
         }
@@ -174,6 +205,7 @@ impl Isa for Neon {
     type F = F;
     type Quad = [[int16x8_t; 2]; 4];
     type QuadWeights = [[int16x8_t; 2]; 4];
+    type Picks = [[u8; LANES]; 4];
     common!();
 
     #[inline(always)]

@@ -34,6 +34,7 @@ impl Isa for NeonDot {
     type F = F;
     type Quad = [[int16x8_t; 2]; 4];
     type QuadWeights = [[int16x8_t; 2]; 4];
+    type Picks = [[u8; LANES]; 4];
     common!();
 
     #[inline(always)]

@@ -36,6 +36,7 @@ impl Isa for Scalar {
     type F = [f32; LANES];
     type Quad = [[u8; LANES]; 4];
     type QuadWeights = [i8; 64];
+    type Picks = [u8; 64];
 
     #[inline(always)]
     fn i_splat(self, v: i32) -> Self::I {
@@ -224,6 +225,18 @@ impl Isa for Scalar {
         rows
     }
     #[inline(always)]
+    fn picks(self, by: &[u8; 64]) -> [u8; 64] {
+        *by
+    }
+    #[inline(always)]
+    fn quad_pick(self, bytes: &[u8; LANES], picks: [u8; 64]) -> Self::Quad {
+        let mut quad = [[0; LANES]; 4];
+        for (at, &pick) in picks.iter().enumerate() {
+            quad[at % 4][at / 4] = bytes[usize::from(pick)];
+        }
+        quad
+    }
+    #[inline(always)]
     fn quad_weights(self, weights: &Block) -> [i8; 64] {
         weights.0
     }
@@ -235,6 +248,20 @@ impl Isa for Scalar {
             }
         }
         acc
+    }
+
+    #[inline(always)]
+    fn f_store_u8<const V: usize>(
+        self,
+        v: [Self::F; V],
+        zero_point: i16,
+        low: u8,
+        to: &mut [[u8; LANES]; V],
+    ) {
+        for (to, v) in to.iter_mut().zip(v) {
+            let byte = |x: f32| (x.round_ties_even() as i32).saturating_add(zero_point.into());
+            *to = map(v, |x| byte(x).clamp(low.into(), 255) as u8);
+        }
     }
 
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
