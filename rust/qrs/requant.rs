@@ -194,16 +194,25 @@ impl Plan {
         })
     }
 
-    /// Whether [`Plan::finish`] needs the sum of each row's bytes.
+    /// Whether [`Plan::store`] needs the sum of each row's bytes.
     #[must_use]
     #[inline(always)]
     pub fn needs_row_sums(&self) -> bool {
         self.zero_points.is_some()
     }
 
-    /// What the 16 channels of block `block` need, in registers.
+    /// What the channels of `B` blocks from `first` on need, in registers.
     #[inline(always)]
-    pub fn lanes<I: Isa>(&self, isa: I, block: usize) -> Lanes<I> {
+    pub fn lanes<I: Isa, const B: usize>(&self, isa: I, first: usize) -> [Lanes<I>; B] {
+        let mut lanes = [self.block(isa, first); B];
+        for b in 1..B {
+            lanes[b] = self.block(isa, first + b);
+        }
+        lanes
+    }
+
+    #[inline(always)]
+    fn block<I: Isa>(&self, isa: I, block: usize) -> Lanes<I> {
         Lanes {
             start: isa.i_load(&self.start[block]),
             bias: isa.f_load(&self.bias[block]),
@@ -214,18 +223,24 @@ impl Plan {
         }
     }
 
-    /// Stored bytes of the 16 channels of block `block`, from their sums.
+    /// Takes off `sums` of blocks from `first` on what the zero points of their weights add.
     #[inline(always)]
-    pub fn finish<I: Isa>(&self, isa: I, block: usize, sums: I::I, row_sum: i32) -> [u8; LANES] {
-        let mut acc = sums;
+    pub fn less_row_sum<I: Isa, const B: usize>(
+        &self,
+        isa: I,
+        first: usize,
+        row_sum: i32,
+        sums: &mut [I::I; B],
+    ) {
         if let Some(zero_points) = &self.zero_points {
-            let by_row = isa.i_mul(isa.i_splat(row_sum), isa.i_load(&zero_points[block]));
-            acc = isa.i_sub(acc, by_row);
+            for b in 0..B {
+                let by_row = isa.i_mul(isa.i_splat(row_sum), isa.i_load(&zero_points[first + b]));
+                sums[b] = isa.i_sub(sums[b], by_row);
+            }
         }
-        self.lanes(isa, block).finish(isa, acc)
     }
 
-    /// [`Plan::finish`] of blocks `first..`, written to the front of `out`.
+    /// Stored bytes of up to four blocks from `first` on, from their sums, written to `out`.
     #[inline(always)]
     pub fn store<I: Isa>(
         &self,
@@ -235,14 +250,32 @@ impl Plan {
         row_sum: i32,
         out: &mut [u8],
     ) {
-        let (whole, rest) = out.as_chunks_mut::<LANES>();
-        for (b, sums) in sums.iter().enumerate() {
-            let bytes = self.finish(isa, first + b, isa.i_load(sums), row_sum);
-            match whole.get_mut(b) {
-                Some(to) => *to = bytes,
-                None => rest.copy_from_slice(&bytes[..rest.len()]),
-            }
+        match sums {
+            [] => {}
+            &[a] => self.store_blocks(isa, first, [a], row_sum, out),
+            &[a, b] => self.store_blocks(isa, first, [a, b], row_sum, out),
+            &[a, b, c] => self.store_blocks(isa, first, [a, b, c], row_sum, out),
+            &[a, b, c, d, ..] => self.store_blocks(isa, first, [a, b, c, d], row_sum, out),
         }
+    }
+
+    /// Blocks together: four fill a register with bytes, and one by one take half as long again.
+    #[inline(always)]
+    fn store_blocks<I: Isa, const B: usize>(
+        &self,
+        isa: I,
+        first: usize,
+        sums: [[i32; LANES]; B],
+        row_sum: i32,
+        out: &mut [u8],
+    ) {
+        let lanes = self.lanes::<I, B>(isa, first);
+        let mut totals = [isa.i_splat(0); B];
+        for b in 0..B {
+            totals[b] = isa.i_add(isa.i_load(&sums[b]), lanes[b].start);
+        }
+        self.less_row_sum(isa, first, row_sum, &mut totals);
+        Lanes::put(isa, &lanes, totals, out);
     }
 }
 
@@ -259,14 +292,6 @@ pub struct Lanes<I: Isa> {
 }
 
 impl<I: Isa> Lanes<I> {
-    /// Stored bytes, from sums.
-    #[inline(always)]
-    pub fn finish(self, isa: I, sums: I::I) -> [u8; LANES] {
-        let mut bytes = [[0; LANES]];
-        Self::store(isa, &[self], [isa.i_add(sums, self.start)], &mut bytes);
-        bytes[0]
-    }
-
     /// Stored bytes of several vectors of channels, from sums that began at `start`.
     #[inline(always)]
     pub fn store<const V: usize>(
@@ -281,5 +306,18 @@ impl<I: Isa> Lanes<I> {
             values[i] = isa.f_min(isa.f_mul(real, lanes[i].multiplier), lanes[i].high);
         }
         isa.f_store_u8(values, lanes[0].zero_point, lanes[0].low, to);
+    }
+
+    /// As [`Lanes::store`], to as many channels as `out` has.
+    #[inline(always)]
+    pub fn put<const V: usize>(isa: I, lanes: &[Self; V], sums: [I::I; V], out: &mut [u8]) {
+        if let Some(to) = out.as_chunks_mut::<LANES>().0.first_chunk_mut::<V>() {
+            Self::store(isa, lanes, sums, to);
+        } else {
+            let mut bytes = [[0; LANES]; V];
+            Self::store(isa, lanes, sums, &mut bytes);
+            let len = out.len();
+            out.copy_from_slice(&bytes.as_flattened()[..len]);
+        }
     }
 }

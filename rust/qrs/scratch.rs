@@ -14,6 +14,8 @@ pub struct Scratch {
     pub words: Vec<i16>,
     /// Staging room of levels that read bytes in place; stays empty.
     pub unused: Vec<u8>,
+    /// Images with zero points around them.
+    pub padded: Vec<u8>,
     /// Float working rows.
     pub floats: Vec<f32>,
 }

@@ -24,6 +24,12 @@ impl Geometry {
         self.kernel.iter().product()
     }
 
+    /// Whether every output pixel sees just its own input pixel.
+    #[must_use]
+    pub fn is_pointwise(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([1; 3], [1; 3], [0; 3])
+    }
+
     /// Size of the output for an input of size `input`:
     /// `(input + 2 * padding - dilation * (kernel - 1) - 1) / stride + 1`.
     pub fn output(&self, op: &'static str, input: [usize; 3]) -> Result<[usize; 3]> {

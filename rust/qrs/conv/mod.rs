@@ -3,6 +3,8 @@
 mod geometry;
 mod narrow;
 mod patches;
+mod row_taps;
+mod rows;
 
 use std::sync::Arc;
 
@@ -10,11 +12,12 @@ pub use geometry::Geometry;
 
 use self::narrow::Narrow;
 use self::patches::Patches;
+use self::row_taps::RowTaps;
 use crate::error::{Error, Result, same};
-use crate::gemm::{Epilogue, gemm};
-use crate::isa::{Isa, Kernel, LANES, Level};
+use crate::gemm::Dense;
+use crate::isa::Level;
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
-use crate::parallel::{Split, Window, split, threads_for};
+use crate::parallel::{Split, split, threads_for};
 use crate::requant::{Cached, Channels, Plan, Static};
 use crate::scratch;
 
@@ -35,6 +38,8 @@ pub struct Conv {
 enum Packed {
     /// One matrix product per group.
     Groups(Vec<Group>),
+    /// Few input channels: a product whose taps are kernel rows.
+    RowTaps(Group),
     /// Depthwise, or few channels a group, which need all channels at once.
     Narrow(Box<Narrow>, Channels),
 }
@@ -71,6 +76,12 @@ impl Conv {
         };
         let packed = match narrow {
             Some(narrow) => Packed::Narrow(Box::new(narrow), all),
+            None if row_taps::fits(geometry, inputs) => {
+                let run = row_taps::run(geometry, inputs);
+                let weights = row_taps::weights(weights, geometry, inputs);
+                let weights = PackedWeights::new(&weights, n, taps / geometry.kernel[2], run)?;
+                Packed::RowTaps(Group { weights, channels: all })
+            }
             None => {
                 let group = |g: usize| {
                     let own = n * g..n * (g + 1);
@@ -101,24 +112,35 @@ impl Conv {
         let rate = level.products_per_nanosecond();
         match &self.packed {
             Packed::Narrow(narrow, _) => narrow.nanoseconds(rate, pixels),
-            Packed::Groups(groups) => {
-                groups.iter().map(|group| group.weights.products(pixels)).sum::<usize>() / rate
+            _ => {
+                self.groups().iter().map(|group| group.weights.products(pixels)).sum::<usize>()
+                    / rate
             }
+        }
+    }
+
+    /// The matrix products.
+    fn groups(&self) -> &[Group] {
+        match &self.packed {
+            Packed::Groups(groups) => groups,
+            Packed::RowTaps(group) => std::slice::from_ref(group),
+            Packed::Narrow(..) => &[],
         }
     }
 
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
+        let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
         self.plans.get(how, || match &self.packed {
             Packed::Narrow(narrow, channels) => {
-                let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
                 Ok(vec![Plan::new(OP, channels, narrow.sums(), depth, how)?])
             }
-            Packed::Groups(groups) => groups
+            _ => self
+                .groups()
                 .iter()
                 .map(|Group { weights, channels }| {
                     let sums = &weights.sums().as_flattened()[..weights.n()];
-                    Plan::new(OP, channels, sums, weights.taps() * weights.c(), how)
+                    Plan::new(OP, channels, sums, depth, how)
                 })
                 .collect(),
         })
@@ -143,77 +165,43 @@ impl Conv {
         let plans = self.plans(how)?;
         let threads = threads_for(self.nanoseconds(level, pixels));
         let zero_point = how.input.zero_point as u8;
-        let groups = match &self.packed {
-            Packed::Groups(groups) => groups,
-            Packed::Narrow(layer, _) => {
-                let (plan, rows) = (&plans[0], Split::Rows(layer.share() * output[2]));
-                split(out, self.outputs, threads, rows, |mut window| {
-                    let window = &mut window;
-                    level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
-                });
-                return Ok(());
-            }
-        };
-        let outside = vec![zero_point; self.inputs / self.geometry.groups];
-        let few = groups.len() == 1 && pixels < 6 * threads;
-        let by = if few { Split::Columns(64) } else { Split::Rows(6) };
-        split(out, self.outputs, threads, by, |mut window| {
-            for (g, (group, plan)) in groups.iter().zip(plans.iter()).enumerate() {
-                let c = group.weights.c();
-                let patches = Patches {
-                    geometry: self.geometry,
-                    x,
-                    input,
-                    output,
-                    channels: self.inputs,
-                    first: g * c,
-                    c,
-                    outside: &outside,
-                };
-                let (first, window) = (g * group.weights.n(), &mut window);
-                level.run(Part { patches, group, plan, first, window });
-            }
-        });
+        let geometry = self.geometry;
+        if let Packed::Narrow(layer, _) = &self.packed {
+            let (plan, rows) = (&plans[0], Split::Rows(layer.share() * output[2]));
+            split(out, self.outputs, threads, rows, |mut window| {
+                let window = &mut window;
+                level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
+            });
+            return Ok(());
+        }
+        let channels = self.inputs;
+        let work = (&plans[..], level, threads);
+        if let Packed::RowTaps(_) = &self.packed {
+            let mut scratch = scratch::borrow();
+            let padded = &mut scratch.padded;
+            row_taps::copy(geometry, (x, input[2], channels), zero_point, padded);
+            self.product(work, RowTaps { geometry, padded, input, output, channels }, out);
+        } else if geometry.is_pointwise() {
+            self.product(work, Dense { data: x, k: channels }, out);
+        } else {
+            let outside = &vec![zero_point; channels][..];
+            self.product(work, Patches { geometry, x, input, output, channels, outside }, out);
+        }
         Ok(())
     }
-}
 
-/// One group's outputs in one thread's window.
-struct Part<'a, 'w> {
-    patches: Patches<'a>,
-    group: &'a Group,
-    plan: &'a Plan,
-    /// First output channel of the group.
-    first: usize,
-    window: &'a mut Window<'w, u8>,
-}
-
-impl Kernel for Part<'_, '_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<I: Isa>(mut self, isa: I) {
-        let weights = &self.group.weights;
-        let columns = self.window.columns();
-        let own = columns.start.max(self.first)..columns.end.min(self.first + weights.n());
-        let panels = weights.panels_of(own.start - self.first..own.end - self.first);
-        let patches = self.patches;
-        let mut scratch = scratch::borrow();
-        let staging = I::staging(&mut scratch);
-        gemm(isa, &patches, self.window.rows(), weights, panels, staging, &mut self);
-    }
-}
-
-impl Epilogue for Part<'_, '_> {
-    #[inline(always)]
-    fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
-        let row_sum = if self.plan.needs_row_sums() { self.patches.sum(row) } else { 0 };
-        let weights = &self.group.weights;
-        let block = panel * weights.width();
-        let columns = self.window.columns();
-        let from = self.first + block * LANES;
-        let to = columns.end.min(self.first + weights.n()).min(from + sums.len() * LANES);
-        let out = &mut self.window.row(row)[from - columns.start..to - columns.start];
-        self.plan.store(isa, block, sums, row_sum, out);
+    /// The products of all groups with `pixels`.
+    fn product<P: rows::Pixels + Copy>(
+        &self,
+        (plans, level, threads): (&[Plan], Level, usize),
+        pixels: P,
+        out: &mut [u8],
+    ) {
+        let groups = self.groups();
+        let few = groups.len() == 1 && out.len() < 6 * threads * self.outputs;
+        let by = if few { Split::Columns(64) } else { Split::Rows(6) };
+        split(out, self.outputs, threads, by, |mut window| {
+            level.run(rows::Part { pixels, groups, plans, window: &mut window });
+        });
     }
 }

@@ -251,6 +251,10 @@ impl Isa for Avx2 {
         None
     }
     #[inline(always)]
+    fn all_in_place<'a, 'r>(_: &'r [&'a [u8]]) -> Option<&'r [&'a [i16]]> {
+        None
+    }
+    #[inline(always)]
     fn stage(self, row: &[u8], to: &mut [i16]) {
         assert!(
             to.len() == row.len().next_multiple_of(4) + 4,
@@ -301,6 +305,10 @@ impl Isa for Avx2Seven {
     #[inline(always)]
     fn in_place(row: &[u8]) -> Option<&[u8]> {
         Some(row)
+    }
+    #[inline(always)]
+    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+        Some(rows)
     }
     fn stage(self, row: &[u8], to: &mut [u8]) {
         to[..row.len()].copy_from_slice(row);

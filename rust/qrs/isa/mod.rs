@@ -166,6 +166,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// The row itself when this level's tile reads bytes in place; `None` when it wants them prepared
     /// by [`Isa::stage`] first.
     fn in_place(row: &[u8]) -> Option<&[Self::Act]>;
+    /// As [`Isa::in_place`] of many rows, which cost nothing then.
+    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [Self::Act]]>;
     /// Prepares `row` in `to`, whose length is that of `row` rounded up to 4, and
     /// [`Isa::STAGED_EXTRA`].
     fn stage(self, row: &[u8], to: &mut [Self::Act]);
@@ -233,7 +235,9 @@ fn checked_steps<I: Isa>(m_rows: usize, rows: &[&[I::Act]], panel: Panel<'_>) ->
     );
     let taps = rows.len() / m_rows;
     let len = rows.first().map_or(I::STAGED_EXTRA, |r| r.len());
-    assert!(rows.iter().all(|r| r.len() == len), "tile: rows of unequal length");
+    // Without a branch for each row: there are as many as taps times rows of the tile.
+    let unequal = rows.iter().fold(0, |unequal, row| unequal | (row.len() ^ len));
+    assert!(unequal == 0, "tile: rows of unequal length");
     assert!(len >= I::STAGED_EXTRA, "tile: rows were not staged");
     let steps = (len - I::STAGED_EXTRA).div_ceil(4);
     assert!(

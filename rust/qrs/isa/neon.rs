@@ -166,6 +166,10 @@ macro_rules! common {
         fn in_place(row: &[u8]) -> Option<&[u8]> {
             Some(row)
         }
+        #[inline(always)]
+        fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+            Some(rows)
+        }
         fn stage(self, row: &[u8], to: &mut [u8]) {
             to[..row.len()].copy_from_slice(row);
             to[row.len()..].fill(0);

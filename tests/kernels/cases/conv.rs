@@ -100,6 +100,20 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (2, [1, 6, 5], (128, 128), geometry([1, 3, 3], 1, 1, 1, 32)),
         (1, [1, 6, 5], (48, 96), geometry([1, 3, 3], 1, 1, 1, 6)),
         (1, [1, 6, 5], (64, 16), geometry([1, 3, 3], 1, 1, 1, 8)),
+        // Output rows that share quads, chunks of every width, rows too long for the widest.
+        (2, [1, 9, 10], (120, 120), geometry([1, 5, 5], 1, 2, 1, 120)),
+        (1, [1, 7, 13], (81, 81), geometry([1, 3, 3], 1, 1, 1, 81)),
+        (1, [1, 9, 8], (33, 33), geometry([1, 4, 4], 1, 1, 1, 33)),
+        (1, [1, 9, 9], (48, 48), geometry([1, 7, 7], 1, 3, 1, 48)),
+        (1, [1, 4, 210], (64, 64), geometry([1, 3, 3], 1, 1, 1, 64)),
+        (1, [1, 3, 70], (64, 64), geometry([1, 3, 3], 2, 1, 1, 8)),
+        // Kernel rows as taps.
+        (2, [1, 21, 19], (3, 64), geometry([1, 7, 7], 2, 3, 1, 1)),
+        (1, [3, 8, 9], (3, 16), geometry([3, 3, 3], 2, 1, 1, 1)),
+        (2, [1, 1, 40], (4, 20), geometry([1, 1, 9], 2, 4, 1, 1)),
+        (1, [1, 9, 9], (15, 8), geometry([1, 2, 2], 1, 0, 1, 1)),
+        // Weights that do not stay in L2.
+        (1, [1, 5, 5], (200, 330), geometry([1, 3, 3], 1, 1, 1, 1)),
     ]
 }
 
@@ -128,7 +142,7 @@ pub fn quantized(level: Level) -> u64 {
                 (batch, input, output),
                 &x,
             );
-            for threads in [1, 3] {
+            for threads in [1, 2, 3, 8] {
                 set_num_threads(threads).expect("a small number");
                 let mut got = vec![0; wanted.len()];
                 built.quantized(level, how, (batch, input), &x, &mut got).expect("shapes agree");

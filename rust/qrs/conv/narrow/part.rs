@@ -51,9 +51,9 @@ impl Kernel for Part<'_, '_> {
         let Narrow { geometry, quads, share, .. } = *self.layer;
         match (geometry.kernel[2], quads, share) {
             (3, 1, 2) => self.rows::<I, 3, 1, 2>(isa),
-            (3, 1, _) => self.rows::<I, 3, 1, 1>(isa),
-            (3, 3, _) => self.rows::<I, 3, 3, 1>(isa),
-            (3, 6, _) => self.rows::<I, 3, 6, 1>(isa),
+            (3, 1, 1) => self.rows::<I, 3, 1, 1>(isa),
+            (3, 3, 1) => self.rows::<I, 3, 3, 1>(isa),
+            (3, 6, 1) => self.rows::<I, 3, 6, 1>(isa),
             (5, 2, 4) => self.rows::<I, 5, 2, 4>(isa),
             (5, 2, 2) => self.rows::<I, 5, 2, 2>(isa),
             _ => self.rows::<I, 0, 0, 0>(isa),
@@ -180,10 +180,7 @@ impl Part<'_, '_> {
         let Self { layer, plan, output, .. } = *self;
         let columns = columns.fill::<Q, V>(isa, &made.source, &lines.rows, first);
         let weights = &made.weights[first * layer.blocks()..][..V * layer.blocks()];
-        let mut lanes = [plan.lanes(isa, first); V];
-        for v in 1..V {
-            lanes[v] = plan.lanes(isa, first + v);
-        }
+        let lanes = plan.lanes::<I, V>(isa, first);
         let pixels = lines.first * output[2]..(lines.first + lines.count) * output[2];
         let out = self.window.whole_rows(pixels);
         let row = output[2] * layer.outputs;
@@ -267,7 +264,8 @@ fn fixed_rows<
                 let room = room.first_chunk_mut::<V>().expect("V blocks");
                 Lanes::store(isa, lanes, sums[r], room);
             } else {
-                store(isa, lanes, sums[r], &mut out[r][from..from + outputs - first * LANES]);
+                let to = from + outputs - first * LANES;
+                Lanes::put(isa, lanes, sums[r], &mut out[r][from..to]);
             }
         }
         from += outputs;
@@ -300,16 +298,7 @@ fn any_row<I: Isa, const V: usize>(
                 }
             }
         }
-        store(isa, lanes, sums, &mut out[first * LANES..]);
+        let to = layer.outputs.min((first + V) * LANES);
+        Lanes::put(isa, lanes, sums, &mut out[first * LANES..to]);
     }
-}
-
-/// Bytes of `V` blocks of channels to the front of `out`, or as many as it has.
-#[inline(always)]
-fn store<I: Isa, const V: usize>(isa: I, lanes: &[Lanes<I>; V], sums: [I::I; V], out: &mut [u8]) {
-    let mut bytes = [[0; LANES]; V];
-    Lanes::store(isa, lanes, sums, &mut bytes);
-    let bytes = bytes.as_flattened();
-    let n = out.len().min(bytes.len());
-    out[..n].copy_from_slice(&bytes[..n]);
 }
