@@ -14,7 +14,7 @@ use self::narrow::Narrow;
 use self::patches::Patches;
 use self::row_taps::RowTaps;
 use crate::error::{Error, Result, same};
-use crate::gemm::Dense;
+use crate::gemm::{Dense, Rows};
 use crate::isa::Level;
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
 use crate::parallel::{Split, split, threads_for};
@@ -175,33 +175,37 @@ impl Conv {
             return Ok(());
         }
         let channels = self.inputs;
+        let group = channels / geometry.groups;
         let work = (&plans[..], level, threads);
         if let Packed::RowTaps(_) = &self.packed {
             let mut scratch = scratch::borrow();
             let padded = &mut scratch.padded;
             row_taps::copy(geometry, (x, input[2], channels), zero_point, padded);
-            self.product(work, RowTaps { geometry, padded, input, output, channels }, out);
+            let taps = RowTaps { geometry, padded, input, output, channels };
+            self.product(work, taps, geometry.kernel[2] * channels, out);
         } else if geometry.is_pointwise() {
-            self.product(work, Dense { data: x, k: channels }, out);
+            self.product(work, Dense { data: x, k: channels }, group, out);
         } else {
             let outside = &vec![zero_point; channels][..];
-            self.product(work, Patches { geometry, x, input, output, channels, outside }, out);
+            let patches = Patches { geometry, x, input, output, channels, outside };
+            self.product(work, patches, group, out);
         }
         Ok(())
     }
 
-    /// The products of all groups with `pixels`.
-    fn product<P: rows::Pixels + Copy>(
+    /// The products of all groups with `pixels`, of whose taps `inputs` bytes belong to a group.
+    fn product<P: Rows + Copy>(
         &self,
         (plans, level, threads): (&[Plan], Level, usize),
         pixels: P,
+        inputs: usize,
         out: &mut [u8],
     ) {
         let groups = self.groups();
         let few = groups.len() == 1 && out.len() < 6 * threads * self.outputs;
         let by = if few { Split::Columns(64) } else { Split::Rows(6) };
         split(out, self.outputs, threads, by, |mut window| {
-            level.run(rows::Part { pixels, groups, plans, window: &mut window });
+            level.run(rows::Part { pixels, inputs, groups, plans, window: &mut window });
         });
     }
 }

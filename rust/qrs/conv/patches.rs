@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::Geometry;
-use super::rows::Pixels;
 use crate::gemm::Rows;
 use crate::isa::TILE_ROWS;
 
@@ -45,12 +44,6 @@ impl Rows for Patches<'_> {
                 }
             }
         }
-    }
-}
-
-impl Pixels for Patches<'_> {
-    fn bytes(&self) -> usize {
-        self.channels / self.geometry.groups
     }
 }
 

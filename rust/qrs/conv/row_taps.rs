@@ -8,7 +8,6 @@
 use std::ops::Range;
 
 use super::Geometry;
-use super::rows::Pixels;
 use crate::gemm::Rows;
 use crate::isa::TILE_ROWS;
 
@@ -114,11 +113,5 @@ impl Rows for RowTaps<'_> {
                 }
             }
         }
-    }
-}
-
-impl Pixels for RowTaps<'_> {
-    fn bytes(&self) -> usize {
-        self.geometry.kernel[2] * self.channels
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Group;
-use crate::gemm::{Dense, Epilogue, Rows, gemm, strips};
+use crate::gemm::{Epilogue, Rows, gemm, strips};
 use crate::isa::{Isa, Kernel, LANES, PANEL_BLOCKS, TILE_ROWS, Tile};
 use crate::parallel::Window;
 use crate::requant::{Lanes, Plan};
@@ -12,21 +12,12 @@ use crate::scratch;
 /// Weights that stay in L2 while strip after strip passes by.
 const RESIDENT: usize = 512 * 1024;
 
-/// Output pixels as rows of a product.
-pub(super) trait Pixels: Rows {
-    /// Bytes of a tap that are inputs of a group; what follows meets zero weights.
-    fn bytes(&self) -> usize;
-}
-
-impl Pixels for Dense<'_> {
-    fn bytes(&self) -> usize {
-        self.k
-    }
-}
-
 /// The outputs of one thread's window.
 pub(super) struct Part<'a, 'w, P> {
+    /// Output pixels as rows of a product.
     pub pixels: P,
+    /// Bytes of a tap that are inputs of a group; what follows meets zero weights.
+    pub inputs: usize,
     pub groups: &'a [Group],
     pub plans: &'a [Plan],
     pub window: &'a mut Window<'w, u8>,
@@ -35,6 +26,7 @@ pub(super) struct Part<'a, 'w, P> {
 /// Stores the outputs of one group.
 struct Store<'a, 'w, P> {
     pixels: &'a P,
+    inputs: usize,
     plan: &'a Plan,
     group: usize,
     /// Output channels of a group.
@@ -43,40 +35,48 @@ struct Store<'a, 'w, P> {
     window: &'a mut Window<'w, u8>,
 }
 
-impl<P: Pixels> Kernel for Part<'_, '_, P> {
+impl<P: Rows> Kernel for Part<'_, '_, P> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Self { pixels, groups, plans, window } = self;
+        let Self { pixels, inputs, groups, plans, window } = self;
         let mut scratch = scratch::borrow();
         let staging = I::staging(&mut scratch);
         let bytes: usize = groups.iter().map(|group| group.weights.bytes()).sum();
         if groups.len() > 1 || bytes <= RESIDENT {
-            return by_strips(isa, &pixels, (groups, plans), staging, window);
+            return by_strips(isa, (&pixels, inputs), (groups, plans), staging, window);
         }
         let weights = &groups[0].weights;
         let (rows, panels) = (window.rows(), weights.panels_of(window.columns()));
-        let mut store = store(&pixels, (groups, plans), 0, window);
+        let mut store = store((&pixels, inputs), (groups, plans), 0, window);
         gemm(isa, &pixels, rows, weights, panels, staging, &mut store);
     }
 }
 
 fn store<'a, 'w, P>(
-    pixels: &'a P,
+    (pixels, inputs): (&'a P, usize),
     (groups, plans): (&'a [Group], &'a [Plan]),
     group: usize,
     window: &'a mut Window<'w, u8>,
 ) -> Store<'a, 'w, P> {
     let weights = &groups[group].weights;
-    Store { pixels, plan: &plans[group], group, n: weights.n(), width: weights.width(), window }
+    Store {
+        pixels,
+        inputs,
+        plan: &plans[group],
+        group,
+        n: weights.n(),
+        width: weights.width(),
+        window,
+    }
 }
 
 /// Strip after strip, each against all weights: its slices are gathered once and stay in L1.
 #[inline(always)]
-fn by_strips<I: Isa, P: Pixels>(
+fn by_strips<I: Isa, P: Rows>(
     isa: I,
-    pixels: &P,
+    (pixels, inputs): (&P, usize),
     (groups, plans): (&[Group], &[Plan]),
     staging: &mut Vec<I::Act>,
     window: &mut Window<'_, u8>,
@@ -94,7 +94,7 @@ fn by_strips<I: Isa, P: Pixels>(
         gathered.clear();
         pixels.gather(strip.clone(), &mut gathered);
         for g in 0..groups.len() {
-            let mut store = store(pixels, (groups, plans), g, window);
+            let mut store = store((pixels, inputs), (groups, plans), g, window);
             if groups.len() > 1 {
                 own.clear();
                 own.extend(gathered.iter().map(|row| &row[g * c..(g + 1) * c]));
@@ -113,7 +113,7 @@ fn by_strips<I: Isa, P: Pixels>(
     }
 }
 
-impl<P: Pixels> Store<'_, '_, P> {
+impl<P: Rows> Store<'_, '_, P> {
     /// The outputs of a strip, whose slices stand in `slices`.
     #[inline(always)]
     fn strip<I: Isa>(
@@ -182,13 +182,16 @@ impl<P: Pixels> Store<'_, '_, P> {
     fn sum(&self, row: usize) -> i32 {
         let mut slices = Vec::new();
         self.pixels.gather(row..row + 1, &mut slices);
-        let own = self.pixels.bytes();
-        let from = self.group * own;
-        slices.iter().flat_map(|slice| &slice[from..from + own]).map(|&b| i32::from(b)).sum()
+        let from = self.group * self.inputs;
+        slices
+            .iter()
+            .flat_map(|slice| &slice[from..from + self.inputs])
+            .map(|&b| i32::from(b))
+            .sum()
     }
 }
 
-impl<P: Pixels> Epilogue for Store<'_, '_, P> {
+impl<P: Rows> Epilogue for Store<'_, '_, P> {
     #[inline(always)]
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
         let row_sum = if self.plan.needs_row_sums() { self.sum(row) } else { 0 };
