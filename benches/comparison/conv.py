@@ -1,4 +1,4 @@
-"""Statically quantized convolutions with ReLU, of ResNet, ResNeXt and MobileNet and of other ranks."""
+"""Statically quantized convolutions with ReLU: those of known networks, and of other ranks."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 
 from comparison.model import Array
 
-# Parameters of input and output. A ReLU ends at the zero point 0; the input is that of another layer.
+# Scale and zero point of the input. After a ReLU the output has the zero point 0.
 INPUT = (0.02, 117)
 # The output's step, of the standard deviation of the sums.
 STEP = 0.012
