@@ -107,6 +107,9 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (1, [1, 9, 9], (48, 48), geometry([1, 7, 7], 1, 3, 1, 48)),
         (1, [1, 4, 210], (64, 64), geometry([1, 3, 3], 1, 1, 1, 64)),
         (1, [1, 3, 70], (64, 64), geometry([1, 3, 3], 2, 1, 1, 8)),
+        // Rows shorter than the 16 bytes that are read at once.
+        (1, [1, 3, 3], (4, 8), geometry([1, 1, 1], 1, 0, 1, 4)),
+        (2, [1, 7, 2], (4, 4), geometry([1, 3, 3], 1, 1, 1, 4)),
         // Kernel rows as taps.
         (2, [1, 21, 19], (3, 64), geometry([1, 7, 7], 2, 3, 1, 1)),
         (1, [3, 8, 9], (3, 16), geometry([3, 3, 3], 2, 1, 1, 1)),

@@ -30,8 +30,9 @@ struct Made<'a, I: Isa> {
     source: Source<'a, I>,
     /// A row of zero points, with 16 bytes more.
     outside: &'a [u8],
-    /// The last row of the input, which has no bytes after it, with some.
-    last: &'a [u8],
+    /// The input from here on is too short for a row with 16 bytes more, and stands, with them, in `end`.
+    last: usize,
+    end: &'a [u8],
 }
 
 /// Output rows that are made of the same quads.
@@ -69,14 +70,15 @@ impl Part<'_, '_> {
         let Geometry { kernel, stride, padding, dilation, .. } = layer.geometry;
         let row = input[2] * layer.inputs;
         let outside = vec![zero_point; row + LANES];
-        let mut last = x[x.len() - row..].to_vec();
-        last.resize(row + LANES, 0);
+        let last = x.len().saturating_sub(row + LANES);
+        let mut end = x[last..].to_vec();
+        end.resize(end.len() + LANES, 0);
         let mut weights = Vec::with_capacity(layer.weights.len());
         for block in &layer.weights {
             weights.push(isa.quad_weights(block));
         }
         let source = Source::new(isa, layer);
-        let made = Made::<I> { weights, source, outside: &outside, last: &last };
+        let made = Made::<I> { weights, source, outside: &outside, last, end: &end };
         let used = (output[2] - 1) * stride[2] + (kernel[2] - 1) * dilation[2] + 1;
         let place = (used, padding[2], input[2]);
         let most = ROW_BYTES / (used * layer.quads * size_of::<I::Quad>());
@@ -158,8 +160,10 @@ impl Part<'_, '_> {
             let h = (corner[1] + at % height * dilation[1]).wrapping_sub(padding[1]);
             let inside = at < layer.lines && d < input[0] && h < input[1];
             let start = || ((image * input[0] + d) * input[1] + h) * row;
+            let len = row + LANES;
             rows.push(match inside {
-                true => self.x.get(start()..start() + row + LANES).unwrap_or(made.last),
+                true if start() < made.last => &self.x[start()..][..len],
+                true => &made.end[start() - made.last..][..len],
                 false => made.outside,
             });
         }
