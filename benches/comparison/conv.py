@@ -68,7 +68,9 @@ def _qrs(layer: Layer) -> Contender:
     weight = qrs.QTensor.from_ints(layer.weight, scales, points, qrs.qint8, axis=axis)
     small.set_weight_bias(weight, qrs.from_numpy(layer.bias))
     small.scale, small.zero_point = layer.step, 0
-    x = qrs.QTensor.from_ints(np.moveaxis(layer.x, -1, 1), *INPUT, qrs.quint8)
+    # The axes are moved, not the bytes: channels last, as every quantized layer leaves its output.
+    first = (0, shape.rank + 1, *range(1, shape.rank + 1))
+    x = qrs.QTensor.from_ints(layer.x, *INPUT, qrs.quint8).permute(*first)
     return Contender("qrs", partial(small, x), lambda y: y.int_repr().numpy(), "qrs")
 
 
