@@ -8,6 +8,7 @@ import pytest
 import qrs
 from qrs import nn
 from qrs import quantization as Q
+from qrs.errors import QrsError
 from qrs.nn import intrinsic as nni
 from qrs.nn.intrinsic import qat as nniqat
 from qrs.nn.qat import WeightFakeQuant
@@ -69,6 +70,15 @@ class TestPrepare:
     def test_evaluation_mode_is_refused(self) -> None:
         with pytest.raises(ValueError, match=r"model\.train\(\)"):
             Q.prepare_qat(Net().eval())
+
+    def test_a_qconfig_for_calibration_is_refused(self) -> None:
+        model = Net()
+        model.qconfig = Q.get_default_qconfig()
+        with pytest.raises(
+            QrsError, match=r"\(Conv2d\) has.*only observes.*get_default_qat_qconfig"
+        ):
+            Q.prepare_qat(model, inplace=True)
+        assert type(model.fc) is nn.Linear
 
     def test_a_second_time_is_refused(self) -> None:
         with pytest.raises(qrs.QrsError, match="has an observer already"):

@@ -10,11 +10,12 @@ from typing import Any
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
-from qrs.errors import UnquantizedLayerWarning, UnsupportedLayerError
+from qrs.errors import QrsError, UnquantizedLayerWarning, UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.nn.qat import WeightFakeQuant
 from qrs.quantization.convert import ModuleMap, convert, convert_modules
 from qrs.quantization.observe import name_observers, prepare
+from qrs.quantization.observer.base import ObserverBase
 from qrs.quantization.propagate import propagate_qconfig_, remove_qconfig_
 from qrs.quantization.qconfig import get_default_dynamic_qconfig
 from qrs.quantization.swaps import (
@@ -187,7 +188,7 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     ValueError
         If the model is in evaluation mode.
     QrsError
-        If no module has a qconfig.
+        If no module has a qconfig, or one has a qconfig that only observes.
 
     Examples
     --------
@@ -207,6 +208,7 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     if not inplace:
         model = copy.deepcopy(model)
     propagate_qconfig_(model)
+    _refuse_observed_weights(model, table)
     dynamic = set(get_default_qat_dynamic_module_mappings().values())
     others = set(table.values()) - dynamic
     if others:
@@ -224,6 +226,18 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
         if isinstance(module, WeightFakeQuant):
             name_observers(module.weight_fake_quant, f"{name}.weight" if name else "weight")
     return model
+
+
+def _refuse_observed_weights(model: Module, table: ModuleMap) -> None:
+    """Raise if a layer would train with float weights, because its qconfig is for calibration."""
+    for name, module in model.named_modules():
+        weight = getattr(getattr(module, "qconfig", None), "weight", None)
+        if type(module) in table and weight is not None and isinstance(weight(), ObserverBase):
+            raise QrsError(
+                f"prepare_qat: {name or 'the model'} ({type(module).__name__}) has a qconfig whose "
+                f"weight is a {type(weight()).__name__}, which only observes; expected a fake "
+                "quantizer: use qrs.quantization.get_default_qat_qconfig()"
+            )
 
 
 def _leave_float(model: Module, kinds: Collection[type[Module]]) -> None:

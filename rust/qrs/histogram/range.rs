@@ -13,7 +13,7 @@ const PARTS: usize = 8;
 /// The first and last bin of the range with the least squared error, found on the way inwards from
 /// the full one.
 ///
-/// Each step cuts [`STEP`] of the mass from the side where that crosses more bins; the walk ends when
+/// Each step cuts `STEP` of the mass from the side where that crosses more bins; the walk ends when
 /// the error first rises. The error is that of `levels` equal steps over the range, with each bin's
 /// mass spread evenly over it and what lies outside clamped. Source: PyTorch 1.8.1, as measured.
 #[must_use]
