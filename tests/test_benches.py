@@ -43,6 +43,13 @@ def test_oracle_of_sums_is_what_the_kernels_compute(part, monkeypatch, engine, t
     assert part("model").difference(small(qrs.from_numpy(x)).numpy(), exact) < 1e-6
 
 
+def test_a_slope_is_the_difference_of_the_shortest_calls(part) -> None:
+    times = part("timing").Times
+    short, long = times(np.array([2.0, 5.0])), times(np.array([12.0, 11.0]))
+    assert long.slope(short, 2).best == 4.5
+    assert long.slope(short, 2).median == 4.0
+
+
 def test_ratio_is_taken_inside_rounds(part) -> None:
     times = part("timing").Times
     # The machine slows down by the factor 10 half way; the ratio does not.

@@ -24,14 +24,15 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of one call, a number for each round."""
+    """Seconds of one call, a number for each round; `least` where the shortest is known otherwise."""
 
     seconds: np.ndarray[Any, Any]
+    least: float | None = None
 
     @property
     def best(self) -> float:
         """The shortest."""
-        return float(self.seconds.min())
+        return float(self.seconds.min()) if self.least is None else self.least
 
     @property
     def median(self) -> float:
@@ -39,8 +40,11 @@ class Times:
         return float(np.median(self.seconds))
 
     def slope(self, less: Times, over: int) -> Times:
-        """What one of `over` parts takes, by which this call does more than another."""
-        return Times((self.seconds - less.seconds) / over)
+        """What one of `over` parts takes, by which this call does more than another.
+
+        The shortest is the difference of the shortest: that of one round may be noise alone.
+        """
+        return Times((self.seconds - less.seconds) / over, (self.best - less.best) / over)
 
     def over(self, other: Times) -> tuple[float, float, float]:
         """How many times longer than another: median of the ratios, and its 95 % interval.
