@@ -24,7 +24,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds of one call, a number for each round; `least` where the shortest is known otherwise."""
+    """Seconds of one call, a number a round; `least` where the shortest is known otherwise."""
 
     seconds: np.ndarray[Any, Any]
     least: float | None = None
