@@ -41,7 +41,7 @@ class Roofs:
         what was read last.
         """
         sizes, rates = (self._turning if turning else self._reads).T
-        return float(np.exp(np.interp(np.log(size / self.threads), sizes, rates)))
+        return float(np.exp(np.interp(np.log(max(size / self.threads, 1.0)), sizes, rates)))
 
     def nanoseconds(self, row: Row) -> float:
         """No way of doing the work takes less."""
