@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qrs import quantization
 from qrs.dtypes import float16, qint8, quint8
 from qrs.quantization.swaps import SWAPS, Swap
 
@@ -39,10 +40,11 @@ def layers() -> str:
 
 
 def _name(layer: type) -> str:
+    if layer.__name__ in quantization.__all__:
+        return f"quantization.{layer.__name__}"
     package = layer.__module__.split(".")
     inside = [name for name in package if name in ("intrinsic", "quantized")]
-    home = "quantization" if package[1] == "quantization" else ".".join(["nn", *inside])
-    return f"{home}.{layer.__name__}"
+    return ".".join(["nn", *inside, layer.__name__])
 
 
 def _weights(swap: Swap) -> str:

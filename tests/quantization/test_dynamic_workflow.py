@@ -101,7 +101,7 @@ def test_a_module_under_two_names_stays_one() -> None:
 def test_every_row_of_the_table_is_swapped(row: object, dtype: qrs.dtype) -> None:
     if dtype not in row.dynamic.weight_dtypes:
         dtype = row.dynamic.weight_dtypes[0]
-    model = nn.Sequential(row.float(8, 6))
+    model = nn.Sequential(row.float(8, 4))
     quantized = Q.quantize_dynamic(model, dtype=dtype)
     assert type(quantized[0]) is row.dynamic
     assert quantized[0].dtype is dtype

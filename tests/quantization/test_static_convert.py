@@ -130,19 +130,22 @@ class Attending(nn.Module):
         return self.attention(x, x, x)[0]
 
 
-def test_attention_stays_float_and_says_so() -> None:
+def test_attention_without_a_qconfig_stays_float() -> None:
     model, x = Attending().eval(), qrs.randn(5, 2, 8)
     expected = model(x)
-    with pytest.warns(UnquantizedLayerWarning, match=r"float: attention \(MultiheadAttention\)"):
-        calibrated = prepared(model, 5, 2, 8)
-    converted = Q.convert(calibrated)
-    assert type(converted.fc) is nnq.Linear
-    assert type(converted.attention.out_proj) is nn.Linear
-    assert (converted(x) - expected).abs().max().item() < 0.05
     model.attention.qconfig = None
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Q.prepare(model)
+        converted = Q.convert(prepared(model, 5, 2, 8))
+    assert type(converted.fc) is nnq.Linear
+    assert type(converted.attention.out_proj) is nn.Linear
+    assert (converted(x) - expected).abs().max().item() < 0.05
+
+
+def test_attention_behind_a_dequantstub_says_what_to_do() -> None:
+    converted = Q.convert(prepared(Attending().eval(), 5, 2, 8))
+    with pytest.raises(DtypeError, match=r"attention\.linear_Q.*: a float tensor .* QuantStub"):
+        converted(qrs.randn(5, 2, 8))
 
 
 def test_attention_can_be_of_a_user_s_own_making() -> None:

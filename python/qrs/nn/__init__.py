@@ -27,7 +27,7 @@ from qrs.nn.layers.activation_settings import (
     Softplus,
     Threshold,
 )
-from qrs.nn.layers.attention import MultiheadAttention, TransformerEncoder, TransformerEncoderLayer
+from qrs.nn.layers.attention import MultiheadAttention
 from qrs.nn.layers.batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -111,6 +111,7 @@ from qrs.nn.layers.shape import (
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
 )
+from qrs.nn.layers.transformer import TransformerEncoder, TransformerEncoderLayer
 from qrs.nn.module import Module
 from qrs.nn.parameter import Parameter
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from qrs.backends import quantized
-from qrs.errors import QrsError, UnquantizedLayerWarning
+from qrs.errors import QrsError
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.intrinsic import FusedModule
-from qrs.nn.layers.attention import MultiheadAttention
 from qrs.nn.layers.container import Identity, Sequential
-from qrs.nn.layers.linear import Linear
 from qrs.nn.module import Module
 from qrs.quantization.fake_quantize import FakeQuantizeBase
 from qrs.quantization.observer import ObserverBase
@@ -86,8 +83,9 @@ def prepare(
         Types to observe as a whole although they have children.
     prepare_custom_config_dict : mapping, optional
         ``{"float_to_observed_custom_module_class": {Float: Observed}}``: modules of the exact type
-        Float become ``Observed.from_float(module)``. An `nn.LSTM` becomes an `nn.quantizable.LSTM`
-        unless something else is said here.
+        Float become ``Observed.from_float(module)``. An `nn.LSTM`, `nn.LSTMCell`,
+        `nn.MultiheadAttention` or `nn.TransformerEncoderLayer` becomes the class of its name in
+        `nn.quantizable` unless something else is said here.
 
     Returns
     -------
@@ -98,11 +96,6 @@ def prepare(
     ------
     QrsError
         If no module has a qconfig, or the model has been prepared already.
-
-    Warns
-    -----
-    UnquantizedLayerWarning
-        For `nn.MultiheadAttention`, which stays float.
 
     Examples
     --------
@@ -134,29 +127,9 @@ def prepare(
     model.prepared_engine = quantized.engine
     custom = get_default_observed_module_mappings()
     custom |= (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
-    _leave_attention_in_float(model, custom)
     return add_observer_(
         model, allow_list, observer_non_leaf_module_list, custom_module_class_mapping=custom
     )
-
-
-def _leave_attention_in_float(model: Module, custom: Mapping[type[Module], Any]) -> None:
-    """Take their qconfig from attention layers, whose output projection reads floats inside."""
-    left = []
-    for name, module in model.named_modules():
-        is_plain = type(module) is MultiheadAttention and type(module) not in custom
-        if is_plain and module.qconfig is not None and type(module.out_proj) is Linear:
-            left.append(f"{name or 'the model'} (MultiheadAttention)")
-            for part in module.modules():
-                part.qconfig = None
-    if left:
-        warnings.warn(
-            f"prepare: left in float: {', '.join(left)}, which has no static form; put a "
-            "DeQuantStub before it and a QuantStub behind, quantize it dynamically, or name a form "
-            "of your own in prepare_custom_config_dict",
-            UnquantizedLayerWarning,
-            stacklevel=3,
-        )
 
 
 def get_unique_devices_(module: Module) -> set[Device]:

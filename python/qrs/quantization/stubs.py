@@ -5,64 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from qrs.nn.module import Module
+from qrs.nn.stubs import DeQuantStub, QuantStub
 
 __all__ = ["DeQuantStub", "QuantStub", "QuantWrapper"]
-
-
-class QuantStub(Module):
-    """Marks where a float tensor becomes a quantized one.
-
-    Passes its input on; `prepare` observes it, `convert` replaces it by `nn.quantized.Quantize`.
-
-    Parameters
-    ----------
-    qconfig : QConfig, optional
-        A qconfig of its own.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> x = qrs.zeros(2)
-    >>> qrs.quantization.QuantStub()(x) is x
-    True
-    """
-
-    def __init__(self, qconfig: Any = None) -> None:
-        super().__init__()
-        if qconfig is not None:
-            self.qconfig = qconfig
-
-    def forward(self, x: Any) -> Any:
-        """Return ``x`` itself."""
-        return x
-
-
-class DeQuantStub(Module):
-    """Marks where a quantized tensor becomes a float one.
-
-    Passes its input on; `convert` replaces it by `nn.quantized.DeQuantize`.
-
-    Parameters
-    ----------
-    qconfig : QConfig, optional
-        A qconfig of its own.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> x = qrs.zeros(2)
-    >>> qrs.quantization.DeQuantStub()(x) is x
-    True
-    """
-
-    def __init__(self, qconfig: Any = None) -> None:
-        super().__init__()
-        if qconfig is not None:
-            self.qconfig = qconfig
-
-    def forward(self, x: Any) -> Any:
-        """Return ``x`` itself."""
-        return x
 
 
 class QuantWrapper(Module):

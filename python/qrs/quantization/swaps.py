@@ -22,11 +22,11 @@ import qrs.nn.quantized.dynamic as nnqd
 from qrs.dtypes import dtype as Dtype
 from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
+from qrs.nn.stubs import DeQuantStub, QuantStub
 from qrs.quantization.fake_quantize_defaults import (
     default_affine_fixed_qparams_fake_quant,
     default_symmetric_fixed_qparams_fake_quant,
 )
-from qrs.quantization.stubs import DeQuantStub, QuantStub
 
 __all__ = [
     "DEFAULT_DYNAMIC_QUANT_MODULE_MAPPINGS",
@@ -136,6 +136,12 @@ SWAPS = (
     Swap(nn.LSTMCell, dynamic=nnqd.LSTMCell, observed=nn.quantizable.LSTMCell),
     Swap(nn.GRUCell, dynamic=nnqd.GRUCell),
     Swap(nn.RNNCell, dynamic=nnqd.RNNCell),
+    Swap(
+        nn.MultiheadAttention,
+        dynamic=nnqd.MultiheadAttention,
+        observed=nn.quantizable.MultiheadAttention,
+    ),
+    Swap(nn.TransformerEncoderLayer, observed=nn.quantizable.TransformerEncoderLayer),
     Swap(nn.Embedding, nnqat.Embedding, nnq.Embedding, nnq.Embedding),
     Swap(nn.EmbeddingBag, nnqat.EmbeddingBag, nnq.EmbeddingBag, nnq.EmbeddingBag),
     Swap(nn.Sigmoid, output=default_affine_fixed_qparams_fake_quant),

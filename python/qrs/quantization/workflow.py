@@ -166,7 +166,8 @@ def _warn_of_subclasses(model: Module, spec: Mapping[Any, Any], table: ModuleMap
 def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool = False) -> Module:
     """Replace layers by their forms for quantization-aware training and add fake quantizers.
 
-    An `nn.LSTM` with a qconfig becomes an `nn.quantizable.LSTM`, the parts of which are trained.
+    A layer with a qconfig that `prepare` observes inside, such as `nn.LSTM`, becomes the class of
+    its name in `nn.quantizable`, the parts of which are trained.
 
     Parameters
     ----------

@@ -1,85 +1,43 @@
-"""Multi-head attention and the Transformer encoder."""
+"""Multi-head attention. Source: Vaswani et al. 2017, arXiv:1706.03762."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
 from typing import Any
 
 from qrs.errors import ShapeError
 from qrs.nn import init
-from qrs.nn.functional.activation import gelu, relu
 from qrs.nn.functional.affine import check_floats, linear
 from qrs.nn.functional.attention import additive_mask, attention_weights
 from qrs.nn.functional.dropping import dropout as apply_dropout
-from qrs.nn.layers.container import ModuleList
-from qrs.nn.layers.dropout import Dropout
 from qrs.nn.layers.linear import Linear
-from qrs.nn.layers.norm import LayerNorm
 from qrs.nn.module import Module
 from qrs.nn.parameter import Parameter
 from qrs.tensor import Tensor, cat, empty, zeros
 
-__all__ = ["MultiheadAttention", "TransformerEncoder", "TransformerEncoderLayer"]
+__all__ = ["AttentionBase", "MultiheadAttention", "projections"]
 
 
-class MultiheadAttention(Module):
-    """Attention in several heads, each over its own projection of the input.
+class AttentionBase(Module):
+    """Attention in several heads, whatever projects inputs and output.
 
-    Parameters
-    ----------
-    embed_dim : int
-        Width E of query and output; a multiple of ``num_heads``.
-    num_heads : int
-    dropout : float
-        Dropout of the attention weights, in training.
-    bias : bool
-        Biases of the projections.
-    add_bias_kv : bool
-        Add a learned key and value to the sequence.
-    add_zero_attn : bool
-        Add a key and value of zeros to the sequence.
-    kdim, vdim : int, optional
-        Widths of key and value, E by default.
-    batch_first : bool
-        Whether inputs and output are (B, T, E) rather than (T, B, E).
-
-    Attributes
-    ----------
-    in_proj_weight : Parameter, shape (3 E, E)
-        Projections of query, key, value; with other widths ``q_proj_weight``, ``k_proj_weight``,
-        ``v_proj_weight`` instead.
-    in_proj_bias : Parameter, shape (3 E,)
-    out_proj : Linear
-        Called as a module, so that it can be quantized like any other.
-
-    Raises
-    ------
-    ValueError
-        If ``embed_dim`` is no multiple of ``num_heads``.
-
-    Examples
-    --------
-    >>> import qrs
-    >>> x = qrs.zeros(5, 2, 8)
-    >>> output, weights = qrs.nn.MultiheadAttention(8, 2)(x, x, x)
-    >>> tuple(output.shape), tuple(weights.shape)
-    ((5, 2, 8), (2, 5, 5))
+    A class below has an ``out_proj`` and says in `_project` how query, key and value are made.
     """
 
-    def __init__(
+    # Learned keys and values that are added to the sequence.
+    bias_k: Any
+    bias_v: Any
+
+    def _init_attention(
         self,
         embed_dim: int,
         num_heads: int,
-        dropout: float = 0.0,
-        bias: bool = True,
-        add_bias_kv: bool = False,
-        add_zero_attn: bool = False,
-        kdim: int | None = None,
-        vdim: int | None = None,
-        batch_first: bool = False,
+        dropout: float,
+        add_zero_attn: bool,
+        kdim: int | None,
+        vdim: int | None,
+        batch_first: bool,
     ) -> None:
-        super().__init__()
+        """Check and keep the settings, named as the arguments of `MultiheadAttention`."""
         if num_heads < 1 or embed_dim < 1 or embed_dim % num_heads:
             raise ValueError(
                 f"MultiheadAttention: embed_dim {embed_dim}, num_heads {num_heads} came, expected "
@@ -93,32 +51,26 @@ class MultiheadAttention(Module):
         self.dropout = dropout
         self.batch_first = batch_first
         self.add_zero_attn = add_zero_attn
-        same = self.kdim == embed_dim and self.vdim == embed_dim
-        widths = {"q": embed_dim, "k": self.kdim, "v": self.vdim}
-        for letter, width in widths.items():
-            weight = None if same else Parameter(empty(embed_dim, width))
-            self.register_parameter(f"{letter}_proj_weight", weight)
-        packed = Parameter(empty(3 * embed_dim, embed_dim)) if same else None
-        self.register_parameter("in_proj_weight", packed)
-        self.register_parameter("in_proj_bias", Parameter(zeros(3 * embed_dim)) if bias else None)
-        self.out_proj = Linear(embed_dim, embed_dim, bias=bias)
+
+    def _add_bias_kv(self, wanted: bool) -> None:
+        """Register the learned key and value, or None."""
         for name in ("bias_k", "bias_v"):
-            extra = Parameter(empty(1, 1, embed_dim)) if add_bias_kv else None
+            extra = Parameter(empty(1, 1, self.embed_dim)) if wanted else None
+            if extra is not None:
+                init.normal_(extra, 0.0, (1.0 / self.embed_dim) ** 0.5)
             self.register_parameter(name, extra)
-        self._reset_parameters()
 
-    def _reset_parameters(self) -> None:
-        for name, param in self.named_parameters(recurse=False):
-            if name.endswith("_weight"):
-                init.xavier_uniform_(param)
-            elif name in ("bias_k", "bias_v"):
-                init.normal_(param, 0.0, (1.0 / self.embed_dim) ** 0.5)
-        if self.in_proj_bias is not None:
-            init.zeros_(self.in_proj_bias)
-            init.zeros_(self.out_proj.bias)
+    def _project(self, query: Any, key: Any, value: Any) -> tuple[Tensor, ...]:
+        """Queries, keys and values as float tensors, each of shape (length, B, E)."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: no _project method, expected the class to define one"
+        )
 
-    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
-        check_floats("MultiheadAttention", query=query, key=key, value=value)
+    def _finish(self, joined: Tensor) -> Any:
+        """The output, from what the heads found, shape (T, B, E)."""
+        return self.out_proj(joined)
+
+    def _check(self, query: Any, key: Any, value: Any) -> None:
         expected = (self.embed_dim, self.kdim, self.vdim)
         came = tuple(t.shape[-1] if t.dim() else 0 for t in (query, key, value))
         ranks = {t.dim() for t in (query, key, value)}
@@ -129,28 +81,16 @@ class MultiheadAttention(Module):
                 "keys as long as values"
             )
 
-    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
-        weight, bias, e = self.in_proj_weight, self.in_proj_bias, self.embed_dim
-        if weight is not None and query is key and key is value:
-            return tuple(linear(query, weight, bias).chunk(3, -1))
-        if weight is not None:
-            weights = (weight[:e], weight[e : 2 * e], weight[2 * e :])
-        else:
-            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        biases = (None,) * 3 if bias is None else (bias[:e], bias[e : 2 * e], bias[2 * e :])
-        inputs = (query, key, value)
-        return tuple(linear(x, w, b) for x, w, b in zip(inputs, weights, biases, strict=True))
-
     def _heads(self, x: Tensor) -> Tensor:
         """Cut (T, B, E) into (B, heads, T, E / heads)."""
         steps, batch, _ = x.shape
         return x.reshape(steps, batch, self.num_heads, self.head_dim).permute(1, 2, 0, 3)
 
     def _mask(
-        self, attn_mask: Tensor | None, padding: Tensor | None, like: Tensor, steps: int
+        self, attn_mask: Tensor | None, padding: Tensor | None, like: Tensor, source: int
     ) -> Tensor | None:
         """Join both masks to one that broadcasts over (B, heads, T, S)."""
-        batch, source, extra = like.shape[1], like.shape[0], steps - like.shape[0]
+        batch, extra = like.shape[1], like.shape[0] - source
         total = None
         if attn_mask is not None:
             total = additive_mask(attn_mask, like)
@@ -219,7 +159,6 @@ class MultiheadAttention(Module):
             query, key, value = (turned[0],) * 3 if same else turned
         if not batched and key_padding_mask is not None:
             key_padding_mask = key_padding_mask.unsqueeze(0)
-        source = key
         q, k, v = self._project(query, key, value)
         batch = q.shape[1]
         if self.bias_k is not None:
@@ -228,12 +167,12 @@ class MultiheadAttention(Module):
         if self.add_zero_attn:
             nothing = zeros(1, batch, self.embed_dim, dtype=k.dtype)
             k, v = cat([k, nothing], 0), cat([v, nothing], 0)
-        mask = self._mask(attn_mask, key_padding_mask, source, k.shape[0])
+        mask = self._mask(attn_mask, key_padding_mask, k, key.shape[0])
         weights = attention_weights(self._heads(q), self._heads(k), mask)
         if self.training and self.dropout:
             weights = apply_dropout(weights, self.dropout)
         joined = (weights @ self._heads(v)).permute(2, 0, 1, 3)
-        output = self.out_proj(joined.reshape(*query.shape[:2], self.embed_dim))
+        output = self._finish(joined.reshape(*query.shape[:2], self.embed_dim))
         if not batched:
             output = output.squeeze(1)
         elif self.batch_first:
@@ -244,141 +183,128 @@ class MultiheadAttention(Module):
         return output, shown if batched else shown.squeeze(0)
 
 
-_ACTIVATIONS: dict[str, Callable[..., Any]] = {"relu": relu, "gelu": gelu}
-
-
-class TransformerEncoderLayer(Module):
-    """Self-attention and a two-layer network, each with a residual and a layer normalisation.
+class MultiheadAttention(AttentionBase):
+    """Attention in several heads, each over its own projection of the input.
 
     Parameters
     ----------
-    d_model, nhead : int
-        Width and number of heads.
-    dim_feedforward : int
-        Width of the hidden layer.
+    embed_dim : int
+        Width E of query and output; a multiple of ``num_heads``.
+    num_heads : int
     dropout : float
-    activation : {"relu", "gelu"} or callable
-    layer_norm_eps : float
-    batch_first : bool
-        Whether the input is (B, T, E) rather than (T, B, E).
-    norm_first : bool
-        Normalise before each block rather than after its residual.
+        Dropout of the attention weights, in training.
     bias : bool
+        Biases of the projections.
+    add_bias_kv : bool
+        Add a learned key and value to the sequence.
+    add_zero_attn : bool
+        Add a key and value of zeros to the sequence.
+    kdim, vdim : int, optional
+        Widths of key and value, E by default.
+    batch_first : bool
+        Whether inputs and output are (B, T, E) rather than (T, B, E).
+
+    Attributes
+    ----------
+    in_proj_weight : Parameter, shape (3 E, E)
+        Projections of query, key, value; with other widths ``q_proj_weight``, ``k_proj_weight``,
+        ``v_proj_weight`` instead.
+    in_proj_bias : Parameter, shape (3 E,)
+    out_proj : Linear
+        Called as a module, so that it can be quantized like any other.
 
     Raises
     ------
     ValueError
-        For an unknown activation.
+        If ``embed_dim`` is no multiple of ``num_heads``.
 
     Examples
     --------
     >>> import qrs
-    >>> layer = qrs.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
-    >>> tuple(layer(qrs.zeros(5, 2, 8)).shape)
-    (5, 2, 8)
+    >>> x = qrs.zeros(5, 2, 8)
+    >>> output, weights = qrs.nn.MultiheadAttention(8, 2)(x, x, x)
+    >>> tuple(output.shape), tuple(weights.shape)
+    ((5, 2, 8), (2, 5, 5))
     """
 
     def __init__(
         self,
-        d_model: int,
-        nhead: int,
-        dim_feedforward: int = 2048,
-        dropout: float = 0.1,
-        activation: str | Callable[[Tensor], Tensor] = "relu",
-        layer_norm_eps: float = 1e-5,
-        batch_first: bool = False,
-        norm_first: bool = False,
+        embed_dim: int,
+        num_heads: int,
+        dropout: float = 0.0,
         bias: bool = True,
+        add_bias_kv: bool = False,
+        add_zero_attn: bool = False,
+        kdim: int | None = None,
+        vdim: int | None = None,
+        batch_first: bool = False,
     ) -> None:
         super().__init__()
-        if isinstance(activation, str) and activation not in _ACTIVATIONS:
-            raise ValueError(
-                f"TransformerEncoderLayer: activation {activation!r} came, expected one of "
-                f"{', '.join(_ACTIVATIONS)} or a function"
-            )
-        self.self_attn = MultiheadAttention(
-            d_model, nhead, dropout=dropout, bias=bias, batch_first=batch_first
-        )
-        self.linear1 = Linear(d_model, dim_feedforward, bias=bias)
-        self.dropout = Dropout(dropout)
-        self.linear2 = Linear(dim_feedforward, d_model, bias=bias)
-        self.norm1 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
-        self.norm2 = LayerNorm(d_model, eps=layer_norm_eps, bias=bias)
-        self.dropout1 = Dropout(dropout)
-        self.dropout2 = Dropout(dropout)
-        self.norm_first = norm_first
-        self.activation = _ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        self._init_attention(embed_dim, num_heads, dropout, add_zero_attn, kdim, vdim, batch_first)
+        same = self.kdim == embed_dim and self.vdim == embed_dim
+        widths = {"q": embed_dim, "k": self.kdim, "v": self.vdim}
+        for letter, width in widths.items():
+            weight = None if same else Parameter(empty(embed_dim, width))
+            self.register_parameter(f"{letter}_proj_weight", weight)
+        packed = Parameter(empty(3 * embed_dim, embed_dim)) if same else None
+        self.register_parameter("in_proj_weight", packed)
+        self.register_parameter("in_proj_bias", Parameter(zeros(3 * embed_dim)) if bias else None)
+        self.out_proj = Linear(embed_dim, embed_dim, bias=bias)
+        self._add_bias_kv(add_bias_kv)
+        self._reset_parameters()
 
-    def _attend(self, x: Tensor, mask: Tensor | None, padding: Tensor | None) -> Any:
-        attended, _ = self.self_attn(
-            x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False
-        )
-        return self.dropout1(attended)
+    def _reset_parameters(self) -> None:
+        for name, param in self.named_parameters(recurse=False):
+            if name.endswith("_weight"):
+                init.xavier_uniform_(param)
+        if self.in_proj_bias is not None:
+            init.zeros_(self.in_proj_bias)
+            init.zeros_(self.out_proj.bias)
 
-    def _feed(self, x: Tensor) -> Any:
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+    def _check(self, query: Tensor, key: Tensor, value: Tensor) -> None:
+        check_floats("MultiheadAttention", query=query, key=key, value=value)
+        super()._check(query, key, value)
 
-    def forward(
-        self,
-        src: Tensor,
-        src_mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Transform a sequence.
+    def _parts(self) -> tuple[tuple[Tensor, ...], tuple[Tensor | None, ...]]:
+        """Weights and biases of query, key and value."""
+        weight, bias, e = self.in_proj_weight, self.in_proj_bias, self.embed_dim
+        if weight is not None:
+            weights = (weight[:e], weight[e : 2 * e], weight[2 * e :])
+        else:
+            weights = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        biases = (None,) * 3 if bias is None else (bias[:e], bias[e : 2 * e], bias[2 * e :])
+        return weights, biases
 
-        Parameters
-        ----------
-        src : Tensor, shape (T, B, E), or (B, T, E) with ``batch_first``
-        src_mask, src_key_padding_mask : Tensor, optional
-            As ``attn_mask`` and ``key_padding_mask`` of `MultiheadAttention`.
-
-        Returns
-        -------
-        Tensor
-            Laid out as ``src``.
-        """
-        x = src
-        if self.norm_first:
-            x = x + self._attend(self.norm1(x), src_mask, src_key_padding_mask)
-            return x + self._feed(self.norm2(x))  # type: ignore[no-any-return]
-        x = self.norm1(x + self._attend(x, src_mask, src_key_padding_mask))
-        return self.norm2(x + self._feed(x))  # type: ignore[no-any-return]
+    def _project(self, query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, ...]:
+        weight = self.in_proj_weight
+        if weight is not None and query is key and key is value:
+            return tuple(linear(query, weight, self.in_proj_bias).chunk(3, -1))
+        inputs = (query, key, value)
+        return tuple(linear(x, w, b) for x, w, b in zip(inputs, *self._parts(), strict=True))
 
 
-class TransformerEncoder(Module):
-    """A stack of copies of one encoder layer.
+def projections(mod: MultiheadAttention) -> dict[str, Linear]:
+    """Copies of the input projections of an attention as layers of their own.
 
-    Parameters
-    ----------
-    encoder_layer : Module
-        Copied ``num_layers`` times, with its values.
-    num_layers : int
-    norm : Module, optional
-        Applied at the end.
+    Returns
+    -------
+    dict of str to Linear
+        ``linear_Q``, ``linear_K`` and ``linear_V``, in the mode of ``mod`` and with its qconfig, if
+        it has one.
 
     Examples
     --------
     >>> import qrs
-    >>> layer = qrs.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16)
-    >>> encoder = qrs.nn.TransformerEncoder(layer, num_layers=2)
-    >>> tuple(encoder(qrs.zeros(5, 2, 8)).shape)
-    (5, 2, 8)
+    >>> projections(qrs.nn.MultiheadAttention(4, 2))["linear_K"]
+    Linear(in_features=4, out_features=4, bias=True)
     """
-
-    def __init__(self, encoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
-        super().__init__()
-        self.layers = ModuleList(copy.deepcopy(encoder_layer) for _ in range(num_layers))
-        self.num_layers = num_layers
-        self.norm = norm
-
-    def forward(
-        self,
-        src: Tensor,
-        mask: Tensor | None = None,
-        src_key_padding_mask: Tensor | None = None,
-    ) -> Tensor:
-        """Transform a sequence; arguments as `TransformerEncoderLayer`."""
-        output: Any = src
-        for layer in self.layers:
-            output = layer(output, src_mask=mask, src_key_padding_mask=src_key_padding_mask)
-        return output if self.norm is None else self.norm(output)  # type: ignore[no-any-return]
+    layers = {}
+    for letter, weight, bias in zip("QKV", *mod._parts(), strict=True):
+        layer = Linear(weight.shape[1], weight.shape[0], bias is not None)
+        layer.weight = Parameter(weight.detach().clone())
+        if bias is not None:
+            layer.bias = Parameter(bias.detach().clone())
+        if hasattr(mod, "qconfig"):
+            layer.qconfig = mod.qconfig
+        layers[f"linear_{letter}"] = layer.train(mod.training)
+    return layers

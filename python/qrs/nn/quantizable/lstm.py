@@ -9,7 +9,8 @@ from qrs.nn.layers import recurrent as floats
 from qrs.nn.layers.container import ModuleList
 from qrs.nn.layers.dropout import Dropout
 from qrs.nn.module import Module
-from qrs.nn.quantizable.lstm_cell import LSTMCell, Observable, State
+from qrs.nn.quantizable.lstm_cell import LSTMCell, State
+from qrs.nn.quantizable.observable import Observable
 from qrs.nn.quantized.functional_modules import FloatFunctional
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor, stack

@@ -7,35 +7,15 @@ from typing import Any, Self
 from qrs.nn.layers import recurrent_cells as floats
 from qrs.nn.layers.activation import Sigmoid, Tanh
 from qrs.nn.layers.linear import Linear
-from qrs.nn.module import Module
 from qrs.nn.parameter import Parameter
-from qrs.nn.quantized.functional_modules import FloatFunctional, QFunctional
-from qrs.nn.quantized.linear import Linear as QuantizedLinear
+from qrs.nn.quantizable.observable import Observable
+from qrs.nn.quantized.functional_modules import FloatFunctional
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor, zeros
 
-__all__ = ["LSTMCell", "Observable"]
+__all__ = ["LSTMCell"]
 
 State = tuple[Any, Any]
-
-
-class Observable(Module):
-    """A module that `prepare` looks into and `convert` converts part by part."""
-
-    # Read by `prepare`: the observers belong inside, not behind the module.
-    observes_inside = True
-
-    @classmethod
-    def from_observed(cls, other: Any) -> Any:
-        """Quantize the parts of an observed module, which is changed and returned."""
-        for name, part in list(other.named_children()):
-            if type(part) is Linear:
-                other.add_module(name, QuantizedLinear.from_float(part))
-            elif type(part) is FloatFunctional:
-                other.add_module(name, QFunctional.from_float(part))
-            else:
-                Observable.from_observed(part)
-        return other
 
 
 class LSTMCell(Observable):
