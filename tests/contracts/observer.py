@@ -140,6 +140,16 @@ def check_nonfinite_ignored(factory: Factory) -> None:
     observer = fed(factory, [spoiled], nonfinite="ignore")
     assert observer.nonfinite_count == 30
     assert_same(observer, expected)
+    loaded = factory(nonfinite="ignore")
+    loaded.load_state_dict(observer.state_dict())
+    assert loaded.nonfinite_count == 30
+    # States without the entry, such as PyTorch's, are states without such values.
+    loaded.load_state_dict(expected.state_dict())
+    assert loaded.nonfinite_count == 0
+    if not depends_on_order(factory):
+        loaded.merge(observer)
+        loaded.merge(observer)
+        assert loaded.nonfinite_count == 60
     nothing = factory(nonfinite="ignore")
     nothing(qrs.full((6, 2), float("nan")))
     assert nothing.nonfinite_count == 12

@@ -11,10 +11,24 @@ import pytest
 import qrs
 import qrs.quantization.observer as observers
 from qrs.errors import NotCalibratedError, QrsError
-from qrs.quantization import NoopObserver, PlaceholderObserver, RecordingObserver
+from qrs.quantization import (
+    HistogramObserver,
+    MovingAverageMinMaxObserver,
+    MovingAveragePerChannelMinMaxObserver,
+    NoopObserver,
+    PlaceholderObserver,
+    RecordingObserver,
+)
 from qrs.quantization.observer import Batch, ObserverBase, UniformQuantizationObserverBase
 
-from .observer import check_returns_its_input, checks
+from .observer import (
+    assert_same,
+    batches,
+    check_returns_its_input,
+    checks,
+    depends_on_order,
+    fed,
+)
 
 
 class ThreeSigmaObserver(UniformQuantizationObserverBase):
@@ -38,6 +52,7 @@ class ThreeSigmaObserver(UniformQuantizationObserverBase):
 
     def merge(self, other: ObserverBase) -> None:
         self._check_same_kind(other)
+        self.nonfinite_count += other.nonfinite_count
         self.sums += other.sums
 
 
@@ -65,6 +80,34 @@ def test_all_classes_are_found() -> None:
 @pytest.mark.parametrize("check", list(checks()), ids=lambda check: check.__name__)
 def test_contract(cls: type, check: Any) -> None:
     check(cls)
+
+
+EXACT = [cls for cls in WITH_RANGE if cls not in (HistogramObserver, ThreeSigmaObserver)]
+EXACT = [cls for cls in EXACT if not depends_on_order(cls)]
+
+
+def test_what_depends_on_the_order_is_known() -> None:
+    averages = {cls for cls in WITH_RANGE if depends_on_order(cls)}
+    assert averages == {MovingAverageMinMaxObserver, MovingAveragePerChannelMinMaxObserver}
+
+
+@pytest.mark.parametrize("cls", EXACT, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("seed", range(4))
+def test_any_split_order_and_tree_of_merges_gives_the_same_bits(cls: type, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    columns = np.concatenate(batches(), axis=2)
+    whole = fed(cls, [columns])
+    shuffled = rng.permutation(columns, axis=2)
+    parts = np.split(shuffled, np.sort(rng.integers(1, shuffled.shape[2], 5)), axis=2)
+    one = fed(cls, parts)
+    shards = [fed(cls, [part]) for part in parts]
+    while len(shards) > 1:
+        taken = shards.pop(rng.integers(len(shards)))
+        shards[rng.integers(len(shards))].merge(taken)
+    for observer in (one, shards[0]):
+        for key, value in whole.state_dict().items():
+            np.testing.assert_array_equal(observer.state_dict()[key].numpy(), value.numpy())
+        assert_same(observer, whole)
 
 
 @pytest.mark.parametrize("cls", WITHOUT_RANGE, ids=lambda cls: cls.__name__)

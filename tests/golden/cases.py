@@ -8,8 +8,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import pytest
 
 FOLDER = Path(os.environ.get("QRS_GOLDEN_DIR", Path(__file__).parent))
 
@@ -31,17 +33,25 @@ class Case:
 
 @functools.cache
 def load(family: str) -> tuple[Case, ...]:
-    """All cases of one file, in order."""
-    with np.load(FOLDER / f"{family}.npz") as arrays:
-        rows = json.loads(str(arrays["spec"]))
-        return tuple(
-            Case(
-                family,
-                index,
-                row["op"],
-                row["args"],
-                {role: arrays[name] for role, name in row["in"].items()},
-                {role: arrays[name] for role, name in row["out"].items()},
+    """All cases of one file, in order; the test fails with one sentence if it cannot be read."""
+    file = FOLDER / f"{family}.npz"
+    try:
+        with file.open("rb") as opened, np.load(opened) as arrays:
+            rows = json.loads(str(arrays["spec"]))
+            return tuple(
+                Case(
+                    family,
+                    index,
+                    row["op"],
+                    row["args"],
+                    {role: arrays[name] for role, name in row["in"].items()},
+                    {role: arrays[name] for role, name in row["out"].items()},
+                )
+                for index, row in enumerate(rows)
             )
-            for index, row in enumerate(rows)
-        )
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile) as error:
+        raise pytest.fail.Exception(
+            f"golden cases: {file} cannot be read ({error}), expected a file as "
+            "tests/golden/README.md describes; mend QRS_GOLDEN_DIR or unset it",
+            pytrace=False,
+        ) from None

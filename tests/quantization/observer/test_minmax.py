@@ -132,6 +132,16 @@ def test_merge_of_another_class_raises() -> None:
         MinMaxObserver().merge(PerChannelMinMaxObserver())
 
 
+def test_a_refused_merge_changes_nothing() -> None:
+    observer = PerChannelMinMaxObserver(nonfinite="ignore")
+    observer(qrs.ones(2, 2))
+    other = PerChannelMinMaxObserver(nonfinite="ignore")
+    other(qrs.tensor([[1.0], [float("nan")], [2.0]]))
+    with pytest.raises(ShapeError, match="merge with 3 channels was asked, expected 2"):
+        observer.merge(other)
+    assert observer.nonfinite_count == 0
+
+
 def test_reset_forgets() -> None:
     for observer in (MinMaxObserver(), PerChannelMinMaxObserver()):
         observer(qrs.ones(2, 2))

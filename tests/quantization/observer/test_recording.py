@@ -19,6 +19,13 @@ def test_passes_anything_on(cls: type) -> None:
     assert cls()(thing) is thing
 
 
+@pytest.mark.parametrize("cls", [NoopObserver, PlaceholderObserver])
+def test_shards_of_nothing_are_nothing(cls: type) -> None:
+    cls().merge(cls())
+    with pytest.raises(TypeError, match="merge with a RecordingObserver"):
+        cls().merge(RecordingObserver())
+
+
 def test_placeholder_carries_types() -> None:
     observer = PlaceholderObserver(dtype=qrs.float16, compute_dtype=qrs.quint8)
     assert (observer.dtype, observer.compute_dtype) == (qrs.float16, qrs.quint8)
@@ -38,5 +45,7 @@ def test_recording_keeps_copies() -> None:
     x.fill_(7.0)
     other = RecordingObserver()
     other(qrs.zeros(1))
+    other.nonfinite_count = 3
     observer.merge(other)
+    assert observer.nonfinite_count == 3
     assert [t.tolist() for t in observer.get_tensor_value()] == [[1.0, 1.0], [0.0]]

@@ -8,6 +8,7 @@ An observer watches tensors and answers with a scale and a zero point. To write 
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from typing import Any, Literal, NamedTuple, cast
 
 import numpy as np
@@ -112,6 +113,13 @@ class ObserverBase(Module):
             "use MinMaxObserver"
         )
 
+    def _check_same_kind(self, other: ObserverBase) -> None:
+        if type(other) is not type(self):
+            raise TypeError(
+                f"{self.where}: merge with a {type(other).__name__} was asked, expected a "
+                f"{type(self).__name__}"
+            )
+
 
 class Batch(NamedTuple):
     """What one call brings, never empty: the values, the smallest and the largest of them."""
@@ -135,8 +143,12 @@ class UniformQuantizationObserverBase(ObserverBase):
     quant_min, quant_max : int, optional
         A range of one's own, taken literally.
     nonfinite : {"raise", "ignore"}
-        What to do with NaN and infinities: stop, or leave them out and count them in
-        `nonfinite_count`.
+        What to do with NaN and infinities: stop, or leave them out and count them.
+
+    Attributes
+    ----------
+    nonfinite_count : int
+        How many were left out; part of the state dict where ``nonfinite="ignore"``.
 
     Raises
     ------
@@ -267,9 +279,19 @@ class UniformQuantizationObserverBase(ObserverBase):
             "model on calibration data before convert (any input, if a state dict is loaded after)"
         )
 
-    def _check_same_kind(self, other: ObserverBase) -> None:
-        if type(other) is not type(self):
-            raise TypeError(
-                f"{self.where}: merge with a {type(other).__name__} was asked, expected a "
-                f"{type(self).__name__}"
-            )
+    # ---- state -----------------------------------------------------------------------------
+
+    def _save_to_state_dict(
+        self, destination: OrderedDict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if self.nonfinite == "ignore":
+            # The others count nothing, and keep the entries of PyTorch.
+            destination[prefix + "nonfinite_count"] = wrap(self.nonfinite_count, np.int64)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
+        count = state_dict.pop(prefix + "nonfinite_count", None)
+        self.nonfinite_count = 0 if count is None else int(count.item())
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

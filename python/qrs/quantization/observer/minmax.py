@@ -262,18 +262,14 @@ class PerChannelMinMaxObserver(UniformQuantizationObserverBase):
         """Widen the ranges by another's."""
         self._check_same_kind(other)
         other = cast(PerChannelMinMaxObserver, other)
+        own, more = self.min_vals._array.size, other.min_vals._array.size
+        if own and more and own != more:
+            raise ShapeError(f"{self.where}: merge with {more} channels was asked, expected {own}")
         self.nonfinite_count += other.nonfinite_count
-        if other.min_vals._array.size == 0:
-            return
-        if self.min_vals._array.size == 0:
-            self.min_vals, self.max_vals = wrap(other.min_vals._array), wrap(other.max_vals._array)
-        elif self.min_vals._array.size == other.min_vals._array.size:
+        if own and more:
             self._combine(other.min_vals._array, other.max_vals._array)
-        else:
-            raise ShapeError(
-                f"{self.where}: merge with {other.min_vals._array.size} channels was asked, "
-                f"expected {self.min_vals._array.size}"
-            )
+        elif more:
+            self.min_vals, self.max_vals = wrap(other.min_vals._array), wrap(other.max_vals._array)
 
     def reset_min_max_vals(self) -> None:
         """Forget everything seen."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, float32
@@ -12,7 +12,19 @@ from qrs.tensor import Tensor
 __all__ = ["NoopObserver", "PlaceholderObserver", "RecordingObserver"]
 
 
-class PlaceholderObserver(ObserverBase):
+class _RecordsNothing(ObserverBase):
+    """Passes its input on."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` itself."""
+        return x
+
+    def merge(self, other: ObserverBase) -> None:
+        """Nothing was recorded: only the classes must be the same."""
+        self._check_same_kind(other)
+
+
+class PlaceholderObserver(_RecordsNothing):
     """Records nothing; says which types a layer is to use.
 
     Parameters
@@ -42,12 +54,8 @@ class PlaceholderObserver(ObserverBase):
         self.custom_op = custom_op_name
         self.compute_dtype = compute_dtype
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` itself."""
-        return x
 
-
-class NoopObserver(ObserverBase):
+class NoopObserver(_RecordsNothing):
     """Records nothing and passes its input on.
 
     Parameters
@@ -68,10 +76,6 @@ class NoopObserver(ObserverBase):
     def __init__(self, dtype: Dtype = float16, custom_op_name: str = "") -> None:
         super().__init__(dtype)
         self.custom_op = custom_op_name
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return ``x`` itself."""
-        return x
 
 
 class RecordingObserver(UniformQuantizationObserverBase):
@@ -105,7 +109,9 @@ class RecordingObserver(UniformQuantizationObserverBase):
     def merge(self, other: ObserverBase) -> None:
         """Append another's tensors."""
         self._check_same_kind(other)
-        self.tensor_val += other.get_tensor_value()
+        other = cast(RecordingObserver, other)
+        self.nonfinite_count += other.nonfinite_count
+        self.tensor_val += other.tensor_val
 
     def get_tensor_value(self) -> list[Tensor]:
         """The tensors seen, in order."""
