@@ -120,3 +120,49 @@ def test_old_batch_norm_without_counter_is_read():
     layer = nn.BatchNorm1d(2)
     assert layer.load_state_dict(state) == ([], [])
     assert layer.num_batches_tracked.item() == 0
+
+
+def fused(*, train=False):
+    bare = nn.Sequential(OrderedDict(fc=nn.Linear(2, 3), relu=nn.ReLU(), norm=nn.BatchNorm1d(3)))
+    return qrs.quantization.fuse_modules(bare.train(train), ["fc", "relu"])
+
+
+def small(net):
+    return qrs.quantization.quantize_dynamic(net)
+
+
+def parallel(prefix):
+    return {prefix + name: value for name, value in model().state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("target", "state", "hint"),
+    [
+        (model(), parallel("module."), r"load \{k\.removeprefix\('module\.'\): v for"),
+        (model(), parallel("_orig_mod."), r"load \{k\.removeprefix\('_orig_mod\.'\): v for"),
+        (nn.Sequential(OrderedDict(body=model())), model().state_dict(), "of 'body' alone"),
+        (fused(), model().state_dict(), "this model is fused, .* load before you fuse"),
+        (model(), fused().state_dict(), "of a fused model: fuse this one"),
+        (small(model()), fused().state_dict(), "this model is converted, .* before you prepare"),
+        (fused(), small(model()).state_dict(), "of a converted model: prepare and convert this"),
+    ],
+)
+def test_the_usual_reasons_are_named(target, state, hint):
+    with pytest.raises(qrs.StateDictError, match=hint) as info:
+        target.load_state_dict(state)
+    assert len(str(info.value).splitlines()) <= 5
+
+
+def test_observers_in_a_state_dict_are_named():
+    source = model().eval()
+    source.qconfig = qrs.quantization.default_qconfig
+    state = qrs.quantization.prepare(source).state_dict()
+    with pytest.raises(qrs.StateDictError, match="of a prepared model: prepare this one"):
+        model().load_state_dict(state)
+
+
+def test_other_reasons_give_no_hint():
+    state = model().state_dict()
+    del state["fc.bias"]
+    with pytest.raises(qrs.StateDictError, match=r"missing: 'fc\.bias'$"):
+        model().load_state_dict(state)

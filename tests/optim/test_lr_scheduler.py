@@ -104,3 +104,9 @@ def test_settings_out_of_range_are_refused(name: str, settings: dict[str, Any]) 
 def test_what_is_no_optimizer_is_refused() -> None:
     with pytest.raises(TypeError, match="a float came as optimizer"):
         lr_scheduler.StepLR(0.1, 1)  # type: ignore[arg-type]
+
+
+def test_what_is_no_state_of_a_scheduler_is_refused() -> None:
+    schedule = optim.lr_scheduler.StepLR(optim.SGD([qrs.zeros(1)], lr=1.0), 1)
+    with pytest.raises(qrs.StateDictError, match="a dict without 'last_epoch' and 'base_lrs' came"):
+        schedule.load_state_dict({})

@@ -6,6 +6,7 @@ import pytest
 
 import qrs
 from qrs import nn, optim
+from qrs.errors import StateDictError
 
 
 def parameter(*values: float) -> qrs.Tensor:
@@ -193,3 +194,11 @@ def test_repr_lists_the_settings_of_each_group() -> None:
     text = repr(optim.SGD([parameter(1.0)], lr=0.5))
     assert "Parameter Group 0" in text
     assert "lr: 0.5" in text
+
+
+def test_what_is_no_state_of_an_optimizer_is_refused() -> None:
+    optimizer = optim.SGD([parameter(1.0)], lr=0.1)
+    with pytest.raises(StateDictError, match=r"SGD\.load_state_dict: a str came.*qrs\.load"):
+        optimizer.load_state_dict("state.pt")
+    with pytest.raises(StateDictError, match="a dict without 'state' and 'param_groups' came"):
+        optimizer.load_state_dict({"weight": qrs.ones(1)})

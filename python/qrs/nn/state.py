@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ from qrs.tensor import Tensor
 if TYPE_CHECKING:
     from qrs.nn.module import Module
 
-__all__ = ["IncompatibleKeys", "StateMixin"]
+__all__ = ["IncompatibleKeys", "StateMixin", "check_state_dict"]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -191,11 +191,8 @@ class StateMixin:
         >>> qrs.equal(source.weight, target.weight)
         True
         """
-        if not isinstance(state_dict, Mapping):
-            raise StateDictError(
-                f"{type(self).__name__}.load_state_dict: a {type(state_dict).__name__} came, "
-                "expected a dict of tensors; read files with qrs.load"
-            )
+        where = f"{type(self).__name__}.load_state_dict"
+        check_state_dict(where, state_dict)
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []
@@ -219,11 +216,73 @@ class StateMixin:
             if missing:
                 errors.insert(0, "missing: " + ", ".join(map(repr, missing)))
         if errors:
-            raise StateDictError(
-                f"{type(self).__name__}.load_state_dict: the state dict does not fit:\n  "
-                + "\n  ".join(errors)
-            )
+            converted = _is_converted(self.state_dict()), _is_converted(state_dict)
+            errors += _hints(missing, unexpected, *converted)
+            raise StateDictError(f"{where}: the state dict does not fit:\n  " + "\n  ".join(errors))
         return IncompatibleKeys(missing, unexpected)
+
+
+def check_state_dict(where: str, state_dict: object, needed: Iterable[str] = ()) -> None:
+    """Refuse what is no state dict, or lacks entries that every one of its kind has.
+
+    Raises
+    ------
+    StateDictError
+        Says what came.
+    """
+    if not isinstance(state_dict, Mapping):
+        raise StateDictError(
+            f"{where}: a {type(state_dict).__name__} came, expected a state dict; read files with "
+            "qrs.load"
+        )
+    lacking = [name for name in needed if name not in state_dict]
+    if lacking:
+        raise StateDictError(
+            f"{where}: a dict without {' and '.join(map(repr, lacking))} came, expected what "
+            "state_dict() of such an object returns"
+        )
+
+
+def _is_converted(state_dict: Mapping[str, Any]) -> bool:
+    # PyTorch's files hold weight and bias in a tuple.
+    values = (v[0] if isinstance(v, tuple) and v else v for v in state_dict.values())
+    return any(getattr(value, "is_quantized", False) for value in values)
+
+
+def _hints(missing: list[str], unexpected: list[str], own: bool, came: bool) -> list[str]:
+    """What it usually means that names differ in this way; ``own``, ``came``: is it converted."""
+    if came and not own:
+        return ["the state dict is of a converted model: prepare and convert this one, then load"]
+    if own and not came:
+        return ["this model is converted, that of the state dict was not: load before you prepare"]
+    hints = []
+    wrapped, plain = _first_part(unexpected), _first_part(missing)
+    if wrapped and set(missing) & {name.removeprefix(wrapped) for name in unexpected}:
+        hints.append(
+            "the state dict is of a model inside another, such as DataParallel: load "
+            f"{{k.removeprefix({wrapped!r}): v for k, v in state_dict.items()}}"
+        )
+    elif plain and set(unexpected) & {name.removeprefix(plain) for name in missing}:
+        hints.append(f"the state dict is of {plain[:-1]!r} alone: load it into that module")
+    if set(missing) & set(map(_as_first, unexpected)):
+        hints.append("this model is fused, that of the state dict was not: load before you fuse")
+    if set(unexpected) & set(map(_as_first, missing)):
+        hints.append("the state dict is of a fused model: fuse this one in the same way, then load")
+    if any(".activation_post_process." in f".{name}" for name in unexpected):
+        hints.append("the state dict is of a prepared model: prepare this one, then load")
+    return hints
+
+
+def _first_part(names: list[str]) -> str:
+    """What all names have before their first dot, with the dot; empty if they differ in it."""
+    parts = {name[: name.find(".") + 1] for name in names}
+    return parts.pop() if len(parts) == 1 else ""
+
+
+def _as_first(name: str) -> str:
+    """The name that a layer's entry has in a fused module, where the layer is the first part."""
+    owner, _, entry = name.rpartition(".")
+    return f"{owner}.0.{entry}"
 
 
 def _assign(target: Any, value: Any) -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from qrs.autograd import enable_grad
 from qrs.autograd.arrays import Array
 from qrs.errors import GradientError, NonFiniteError, StateDictError
+from qrs.nn.state import check_state_dict
 from qrs.tensor import Tensor
 
 __all__ = ["Optimizer"]
@@ -228,6 +229,7 @@ class Optimizer:
             If its groups are not as large as these, or a state does not fit its parameter.
         """
         where = f"{type(self).__name__}.load_state_dict"
+        check_state_dict(where, state_dict, ("state", "param_groups"))
         came = [len(group["params"]) for group in state_dict["param_groups"]]
         own = [len(group["params"]) for group in self.param_groups]
         if came != own:

@@ -8,6 +8,7 @@ from typing import Any
 
 from qrs.errors import StateDictError
 from qrs.nn.module import Module
+from qrs.nn.state import check_state_dict
 
 __all__ = ["get_observer_dict", "get_observer_state_dict", "load_observer_state_dict"]
 
@@ -65,6 +66,7 @@ def load_observer_state_dict(mod: Module, obs_dict: Mapping[str, Any]) -> None:
     StateDictError
         If entries are missing or have no place.
     """
+    check_state_dict("load_observer_state_dict", obs_dict)
     expected = {key for key in mod.state_dict() if _NAME in key}
     missing, unexpected = sorted(expected - set(obs_dict)), sorted(set(obs_dict) - expected)
     if missing or unexpected:
