@@ -101,6 +101,24 @@ def quantized_twice() -> Any:
     return Q.convert(model)(image())
 
 
+def half_calibrated() -> nn.Module:
+    model = prepared()
+    model.block.quant(image())
+    return model
+
+
+def converted_under_a_qconfig() -> nn.Module:
+    model = Q.prepare(sequential(Q.QuantStub(), nn.Linear(2, 2)))
+    model(qrs.ones(1, 2))
+    return Q.convert(model, remove_qconfig=False)
+
+
+class SchemeLess(nn.Module):
+    """Says for which type it observes, and nothing else."""
+
+    dtype = qrs.qint8
+
+
 FORWARD: dict[str, tuple[Forward, str]] = {
     "QuantStub forgotten": (
         lambda block, x: block.conv(x),
@@ -204,6 +222,36 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         r"a str without activation and weight came, expected a QConfig",
     ),
+    "an observer that is no module": (
+        lambda: prepared(qconfig=Q.QConfig(dict, Q.default_weight_observer)),
+        TypeError,
+        r"the qconfig of block\.quant has made a dict.*derive it from .*ObserverBase",
+    ),
+    "a weight observer without a scheme": (
+        lambda: converted(qconfig=Q.QConfig(Q.MinMaxObserver, SchemeLess)),
+        DtypeError,
+        r"at block\.conv \(Conv2d\): .*SchemeLess has qscheme None.*expected qrs\.qint8",
+    ),
+    "a type in place of a set of types": (
+        lambda: Q.quantize_dynamic(nn.Sequential(nn.Linear(2, 2)), nn.Linear),
+        TypeError,
+        r"quantize_dynamic: Linear came as qconfig_spec.*pass \{Linear\}",
+    ),
+    "a name in place of a set of names": (
+        lambda: Q.quantize_dynamic(nn.Sequential(nn.Linear(2, 2)), "0"),
+        TypeError,
+        r"quantize_dynamic: '0' came as qconfig_spec.*pass \{'0'\}",
+    ),
+    "from_float without a qconfig": (
+        lambda: nnq.dynamic.Linear.from_float(nn.Linear(2, 2)),
+        QrsError,
+        r"DynamicQuantizedLinear\.from_float: a Linear without qconfig came.*quantize_dynamic",
+    ),
+    "from_float of an LSTM without a qconfig": (
+        lambda: nnq.dynamic.LSTM.from_float(nn.LSTM(2, 2)),
+        QrsError,
+        r"DynamicQuantizedLSTM\.from_float.*: a LSTM without qconfig came",
+    ),
     "quint8 weights": (
         lambda: converted(qconfig=Q.QConfig(Q.MinMaxObserver, Q.MinMaxObserver)),
         DtypeError,
@@ -238,7 +286,27 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "prepare twice": (
         lambda: Q.prepare(prepared()),
         QrsError,
-        r"block\.quant has an observer already.*prepare the float model",
+        r"block\.quant has an observer already, so the model is prepared.*prepare the float model",
+    ),
+    "prepare a converted model": (
+        lambda: Q.prepare(converted()),
+        QrsError,
+        r"prepare: block\.quant is a Quantize, so the model is converted already",
+    ),
+    "prepare a converted model with a qconfig": (
+        lambda: Q.prepare(converted_under_a_qconfig()),
+        QrsError,
+        r"prepare: 0 is a Quantize, so the model is converted already",
+    ),
+    "convert twice": (
+        lambda: Q.convert(converted()),
+        QrsError,
+        r"convert: block\.quant is a Quantize, so the model is converted already.*as it is",
+    ),
+    "calibrate a converted model": (
+        lambda: Q.calibrate(converted(), [image()]),
+        QrsError,
+        r"calibrate: block\.quant is a Quantize, so the model is converted already",
     ),
     "convert without prepare": (
         lambda: Q.convert(sequential(nn.Linear(2, 2))),
@@ -249,6 +317,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: Q.convert(prepared()),
         NotCalibratedError,
         r"at block\.quant \(QuantStub\): .*no data was observed.*calibration data before convert",
+    ),
+    "a layer that calibration did not reach": (
+        lambda: Q.convert(half_calibrated()),
+        NotCalibratedError,
+        r"^at block\.conv \(Conv2d\): .*not called during calibration.*call it in forward",
     ),
     "NaN in calibration data": (
         lambda: prepared()(image() * float("nan")),
@@ -288,7 +361,25 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
             Q.fuse_modules(sequential(nn.Linear(2, 2), nn.ReLU()), ["0", "1"]), ["0", "1"]
         ),
         UnsupportedLayerError,
-        r"\(LinearReLU, Identity\) came",
+        r"\(LinearReLU, Identity\) came, so the group is fused already",
+    ),
+    "fuse with a normalization twice": (
+        lambda: Q.fuse_modules(
+            Q.fuse_modules(sequential(nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2)), ["0", "1"]),
+            ["0", "1"],
+        ),
+        UnsupportedLayerError,
+        r"\(Conv2d, Identity\) came, so the group is fused already",
+    ),
+    "fuse a prepared model": (
+        lambda: Q.fuse_modules(Q.prepare(sequential(nn.Linear(2, 2), nn.ReLU())), ["0", "1"]),
+        QrsError,
+        r"0 has an observer, so the model is prepared.*fuse before prepare",
+    ),
+    "fuse a converted model": (
+        lambda: Q.fuse_modules(converted(), ["block.conv", "block.plain"]),
+        QrsError,
+        r"block\.conv: it is a QuantizedConv2d, so the model is converted already",
     ),
     # Loading and devices.
     "quantized values into a float model": (

@@ -12,6 +12,7 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import quint4x2, quint8
 from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError
 from qrs.nn.module import Module
+from qrs.nn.quantized.weights import weight_observer
 from qrs.qtensor import QTensor, quantize_per_channel
 from qrs.qtensor.nibbles import pack_nibbles
 from qrs.tensor import Tensor
@@ -155,7 +156,7 @@ class Table(Module):
                 f"{where}: max_norm={mod.max_norm} came, expected None; renormalise the rows of "
                 "the weight before"
             )
-        observer = trained or mod.qconfig.weight()
+        observer = trained or weight_observer(mod, where)
         scheme: Any = getattr(observer, "qscheme", None)
         kind: Any = getattr(observer, "dtype", None)
         if kind not in (quint8, quint4x2) or not scheme.has_float_qparams:

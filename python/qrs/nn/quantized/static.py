@@ -11,7 +11,7 @@ from qrs.dtypes import qint8
 from qrs.nn.layers.container import Sequential
 from qrs.nn.quantized.output import Converted, observed_output
 from qrs.nn.quantized.packed import WeightAndBias
-from qrs.nn.quantized.weights import quantize_weight
+from qrs.nn.quantized.weights import quantize_weight, weight_observer
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
@@ -78,7 +78,7 @@ class StaticLayer(WeightAndBias, Converted):
             )
         output = observed_output(mod, where)
         weight, bias = float_parts(mod)
-        observer = getattr(inner, "weight_fake_quant", None) or mod.qconfig.weight()
+        observer = getattr(inner, "weight_fake_quant", None) or weight_observer(mod, where)
         if cls.channel_axis and hasattr(observer, "ch_axis"):
             # A new observer looks along axis 0.
             observer.ch_axis = cls.channel_axis

@@ -8,13 +8,30 @@ import numpy as np
 
 from qrs._kernels import PackedLinear
 from qrs.dtypes import qint8
-from qrs.errors import DtypeError
+from qrs.errors import DtypeError, QrsError
 from qrs.qtensor import QTensor, quantize_per_channel, quantize_per_tensor
 from qrs.tensor import Tensor
 
-__all__ = ["kernel_params", "pack_linear", "quantize_weight"]
+__all__ = ["kernel_params", "pack_linear", "quantize_weight", "weight_observer"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def weight_observer(mod: Any, where: str) -> Any:
+    """What the qconfig of a float layer makes to observe a weight.
+
+    Raises
+    ------
+    QrsError
+        If it has none.
+    """
+    qconfig = getattr(mod, "qconfig", None)
+    if qconfig is None:
+        raise QrsError(
+            f"{where}: a {type(mod).__name__} without qconfig came, expected one with it; set its "
+            "qconfig, or call quantize_dynamic, which does"
+        )
+    return qconfig.weight()
 
 
 def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) -> QTensor:
@@ -42,10 +59,11 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
     ValueError
         If its scales run along another axis.
     """
-    if getattr(observer, "dtype", None) is not qint8:
+    kind, scheme = (getattr(observer, name, None) for name in ("dtype", "qscheme"))
+    if kind is not qint8 or scheme is None:
         raise DtypeError(
-            f"{where}: the weight observer {type(observer).__name__} has dtype "
-            f"{getattr(observer, 'dtype', None)}, expected qrs.qint8"
+            f"{where}: the weight observer {type(observer).__name__} has qscheme {scheme} and "
+            f"dtype {kind}, expected qrs.qint8 with a qscheme"
         )
     weight = weight.detach()
     observer(weight)

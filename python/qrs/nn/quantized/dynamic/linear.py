@@ -11,7 +11,7 @@ from qrs.nn.layers.linear import Linear as FloatLinear
 from qrs.nn.qat.dynamic.linear import Linear as QatLinear
 from qrs.nn.quantized.dynamic.base import DynamicWeights, HalfLinear, observed_weight
 from qrs.nn.quantized.packed import WeightAndBias
-from qrs.nn.quantized.weights import pack_linear
+from qrs.nn.quantized.weights import pack_linear, weight_observer
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
@@ -77,13 +77,15 @@ class Linear(WeightAndBias, DynamicWeights):
         ------
         TypeError
             If it is not exactly a `Linear` of one of the two.
+        QrsError
+            If it has no qconfig.
         DtypeError
             If the qconfig's weights are neither qint8 nor float16.
         """
         where = "DynamicQuantizedLinear.from_float"
         if type(mod) not in (FloatLinear, QatLinear):
             raise TypeError(f"{where}: a {type(mod).__name__} came, expected a Linear")
-        observer = getattr(mod, "weight_fake_quant", None) or mod.qconfig.weight()
+        observer = getattr(mod, "weight_fake_quant", None) or weight_observer(mod, where)
         weight = observed_weight(mod.weight, observer, where)
         has_bias = mod.bias is not None
         new = cls(mod.in_features, mod.out_features, has_bias, weight.dtype)

@@ -11,6 +11,7 @@ from qrs._kernels import PackedRnn, dynamic_rnn
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.quantized.dynamic.base import channel_params, observed_weight
+from qrs.nn.quantized.weights import weight_observer
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
@@ -47,7 +48,7 @@ def quantized(mod: Any, where: str) -> tuple[Values, Dtype]:
         if param.dim() == 1:
             values[name] = Tensor._wrap(param._array.copy())
         else:
-            observer = trained[name] if name in trained else mod.qconfig.weight()
+            observer = trained[name] if name in trained else weight_observer(mod, where)
             values[name] = observed_weight(param, observer, f"{where}: {name}")
             dtype = values[name].dtype
     return values, dtype
