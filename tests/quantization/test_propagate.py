@@ -4,6 +4,7 @@ import pytest
 
 import qrs
 from qrs import nn
+from qrs.errors import UnsupportedLayerError
 from qrs.quantization import (
     QuantWrapper,
     add_quant_dequant,
@@ -78,3 +79,30 @@ def test_quant_wrapper_takes_qconfig_and_mode_from_its_module() -> None:
     assert not wrapped.quant.training
     x = qrs.ones(1, 2)
     assert qrs.equal(wrapped(x), layer(x))
+
+
+@pytest.mark.parametrize(("name", "hint"), [("sub.c", "did you mean 'sub"), ("q", "named_modules")])
+def test_a_name_of_no_module_raises_and_changes_nothing(name: str, hint: str) -> None:
+    net = Net()
+    with pytest.raises(UnsupportedLayerError, match=rf"no module is named '{name}'.*{hint}"):
+        propagate_qconfig_(net, {nn.Linear: A, name: B})
+    assert not hasattr(net.x, "qconfig")
+
+
+def test_a_key_that_is_no_type_of_modules_raises() -> None:
+    with pytest.raises(TypeError, match=r"<class 'int'> came, expected module types"):
+        propagate_qconfig_(Net(), {int: A})
+
+
+def test_the_second_name_of_a_module_counts() -> None:
+    net = Net()
+    net.again = net.sub
+    propagate_qconfig_(net, {"again.a": A})
+    assert net.sub.a.qconfig is A
+
+
+def test_the_first_parent_of_a_module_decides() -> None:
+    net = Net()
+    net.sub2.a = net.sub.a
+    propagate_qconfig_(net, {"sub": A, "sub2": B})
+    assert net.sub.a.qconfig is A

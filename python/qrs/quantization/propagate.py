@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
+from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.quantization.qconfig import assert_valid_qconfig
 from qrs.quantization.stubs import QuantWrapper
 
-__all__ = ["QConfigSpec", "add_quant_dequant", "propagate_qconfig_", "remove_qconfig_"]
+__all__ = [
+    "QConfigSpec",
+    "add_quant_dequant",
+    "check_keys",
+    "propagate_qconfig_",
+    "remove_qconfig_",
+]
 
 # Keys are module types or dotted names; the value None leaves a module in float.
 QConfigSpec = Mapping[Any, Any]
+
+
+def check_keys(where: str, model: Module, entries: QConfigSpec) -> None:
+    """Refuse entries for something that a model cannot have.
+
+    Raises
+    ------
+    UnsupportedLayerError
+        If a name is that of no module.
+    TypeError
+        If a key is neither a name nor a type of modules.
+    """
+    names = [name for name, _ in model.named_modules(remove_duplicate=False)] if entries else []
+    for key in entries:
+        if isinstance(key, str):
+            if key not in names:
+                close = difflib.get_close_matches(key, names, 1)
+                hint = f"did you mean {close[0]!r}?" if close else "see model.named_modules()"
+                raise UnsupportedLayerError(f"{where}: no module is named {key!r}; {hint}")
+        elif not (isinstance(key, type) and issubclass(key, Module)):
+            raise TypeError(f"{where}: {key!r} came, expected module types and dotted names")
 
 
 def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) -> None:
@@ -30,8 +59,10 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
 
     Raises
     ------
+    UnsupportedLayerError
+        If a name is that of no module.
     TypeError
-        If a value is neither a qconfig nor None.
+        If a value is neither a qconfig nor None, or a key neither a name nor a type.
 
     Examples
     --------
@@ -43,15 +74,21 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
     (True, None)
     """
     entries = {} if qconfig_dict is None else qconfig_dict
+    check_keys("propagate_qconfig_", module, entries)
+    # A module may have several names.
+    named = {
+        module.get_submodule(key): value for key, value in entries.items() if isinstance(key, str)
+    }
     pending: list[tuple[str, Module, Any]] = [("", module, None)]
     while pending:
         name, current, qconfig = pending.pop()
         qconfig = entries.get(type(current), qconfig)
-        qconfig = entries.get(name, qconfig)
+        qconfig = named.get(current, qconfig)
         qconfig = getattr(current, "qconfig", qconfig)
         assert_valid_qconfig(qconfig, current, name)
         current.qconfig = qconfig
-        for child_name, child in current.named_children():
+        # The first of a module's parents decides, so it comes off the list first.
+        for child_name, child in reversed(list(current.named_children())):
             pending.append((f"{name}.{child_name}" if name else child_name, child, qconfig))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,7 +15,7 @@ from qrs.nn.qat import WeightFakeQuant
 from qrs.quantization.convert import ModuleMap, convert, convert_modules
 from qrs.quantization.observe import name_observers, prepare
 from qrs.quantization.observer.base import ObserverBase
-from qrs.quantization.propagate import propagate_qconfig_, remove_qconfig_
+from qrs.quantization.propagate import check_keys, propagate_qconfig_, remove_qconfig_
 from qrs.quantization.qconfig import get_default_dynamic_qconfig
 from qrs.quantization.swaps import (
     dynamic_types,
@@ -72,6 +71,8 @@ def quantize_dynamic(
     ------
     UnsupportedLayerError
         If a type or name was asked for that cannot be quantized.
+    TypeError
+        If ``qconfig_spec`` is no collection, or holds something else.
     ValueError
         If there is no default qconfig for ``dtype``.
 
@@ -95,6 +96,12 @@ def quantize_dynamic(
     table = get_default_dynamic_quant_module_mappings() if mapping is None else mapping
     if qconfig_spec is None:
         qconfig_spec = set(dynamic_types(dtype)) & set(table)
+    if isinstance(qconfig_spec, type | str):
+        shown = getattr(qconfig_spec, "__name__", repr(qconfig_spec))
+        raise TypeError(
+            f"quantize_dynamic: {shown} came as qconfig_spec, expected a set of module types and "
+            f"dotted names; pass {{{shown}}}"
+        )
     if isinstance(qconfig_spec, Mapping):
         spec = dict(qconfig_spec)
     else:
@@ -114,27 +121,17 @@ def quantize_dynamic(
 def _check_spec(model: Module, spec: Mapping[Any, Any], table: ModuleMap) -> None:
     """Refuse entries that ask for something that cannot be quantized."""
     names = ", ".join(sorted({key.__name__ for key in table}))
-    modules = dict(model.named_modules())
+    check_keys("quantize_dynamic", model, spec)
     for key, qconfig in spec.items():
-        if isinstance(key, str):
-            if key not in modules:
-                close = difflib.get_close_matches(key, modules, 1)
-                hint = f"did you mean {close[0]!r}?" if close else "see model.named_modules()"
-                raise UnsupportedLayerError(f"quantize_dynamic: no module is named {key!r}; {hint}")
-            found = [modules[key]]
-        elif isinstance(key, type) and issubclass(key, Module):
-            found = [module for module in modules.values() if type(module) is key]
-        else:
-            raise TypeError(
-                f"quantize_dynamic: {key!r} came in qconfig_spec, expected module types and "
-                "dotted names"
-            )
         if qconfig is None or key in table:
             continue
+        if isinstance(key, str):
+            found = [model.get_submodule(key)]
+            what = f"{key!r} ({type(found[0]).__name__})"
+        else:
+            found = [module for module in model.modules() if type(module) is key]
+            what = key.__name__
         if not any(type(part) in table for module in found for part in module.modules()):
-            what = key if isinstance(key, str) else key.__name__
-            if isinstance(key, str):
-                what = f"{key!r} ({type(modules[key]).__name__})"
             raise UnsupportedLayerError(
                 f"quantize_dynamic: {what} has no dynamically quantized form and holds no layer "
                 f"that has one; expected one of {names}"
