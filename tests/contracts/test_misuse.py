@@ -132,3 +132,28 @@ def test_float_conversions_leave_integer_layers_exact() -> None:
     for convert in (small.half, small.double, small.float):
         convert()
         assert small(x).tolist() == before
+
+
+def with_normalization(*more: nn.Module) -> nn.Module:
+    return sequential(Q.QuantStub(), nn.Conv2d(2, 2, 1), nn.BatchNorm2d(2), *more, Q.DeQuantStub())
+
+
+def test_calibration_in_training_mode_is_reported() -> None:
+    model = with_normalization(nn.Dropout(), nn.Hardsigmoid()).train()
+    with pytest.warns(UserWarning, match=r"prepare: 2 \(BatchNorm2d\), 3 \(Dropout\) .*eval\(\)"):
+        Q.prepare(model)
+    many = nn.Sequential(*(nn.BatchNorm2d(2) for _ in range(5)))
+    many.qconfig = Q.default_qconfig
+    with pytest.warns(UserWarning, match=r"2 \(BatchNorm2d\) and 2 more came"):
+        Q.prepare(many)
+
+
+@pytest.mark.parametrize("qconfig", [Q.default_qconfig, Q.default_qat_qconfig])
+def test_training_mode_is_not_reported_where_it_changes_nothing(qconfig: Q.QConfig) -> None:
+    """Not without normalization, nor in a model of fake quantizers, which is to be trained."""
+    is_trained = qconfig is Q.default_qat_qconfig
+    model = with_normalization() if is_trained else sequential(nn.Conv2d(2, 2, 1))
+    model.train().qconfig = qconfig
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Q.prepare(model)

@@ -113,6 +113,31 @@ def test_misuse_is_explained() -> None:
         Q.calibrate(prepared(), [ONES], tolerance=0.1, patience=0)
 
 
+@pytest.mark.parametrize("data", [ONES, qrs.from_numpy(ONES), Foreign(ONES), {"x": ONES}, "file"])
+def test_one_batch_in_place_of_many_is_refused(data: Any) -> None:
+    name = type(data).__name__
+    with pytest.raises(TypeError, match=rf"one {name} came as data.*pass \[data\]"):
+        Q.calibrate(prepared(), data)
+
+
+@pytest.mark.parametrize(
+    ("batch", "came"),
+    [((ONES, ONES, ONES), "3 inputs"), ([ONES] * 4, "4 inputs"), ({"image": ONES}, "inputs image")],
+)
+def test_inputs_that_the_model_does_not_take(batch: Any, came: str) -> None:
+    with pytest.raises(
+        TypeError, match=rf"Net\.forward: a batch of {came} came, expected \(x, y\); .*transform="
+    ):
+        Q.calibrate(prepared(), [batch])
+
+
+def test_an_error_of_the_model_itself_is_passed_on() -> None:
+    model = prepared()
+    model.fc.register_forward_hook(lambda module, args, y: len(3))
+    with pytest.raises(TypeError, match="has no len"):
+        Q.calibrate(model, [ONES])
+
+
 @pytest.mark.parametrize("observer", [Q.MinMaxObserver, Q.MSEObserver, Q.HistogramObserver])
 def test_it_stops_when_ranges_have_settled(observer: type) -> None:
     growing = [(k + 1) * np.float32([[-1, 0, 1]]) for k in range(5)]

@@ -264,6 +264,8 @@ def test_observer_states_move_between_models() -> None:
     state.popitem()
     with pytest.raises(QrsError, match="missing"):
         Q.load_observer_state_dict(second, state)
+    with pytest.raises(QrsError, match=r"load_observer_state_dict: a str came.*qrs\.load"):
+        Q.load_observer_state_dict(second, "observers.safetensors")
 
 
 def test_quantize_in_one_call() -> None:
@@ -300,3 +302,29 @@ def test_prepare_qat_swaps_and_observes() -> None:
     assert type(aware.body[0]) is Aware
     assert observed(aware)["body.0"] is Q.FakeQuantize
     assert type(model.body[0]) is nn.Linear
+
+
+class Duck(nn.Module):
+    """An observer of no base class."""
+
+    dtype = qrs.quint8
+
+    def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+        self.highest = max(x.max().item(), getattr(self, "highest", 0.0))
+        return x
+
+    def calculate_qparams(self) -> tuple[qrs.Tensor, qrs.Tensor]:
+        return qrs.tensor([self.highest / 255]), qrs.tensor([0])
+
+
+def test_an_observer_of_no_base_class_observes() -> None:
+    model = nn.Sequential(Q.QuantStub(), nn.Linear(3, 2)).eval()
+    model.qconfig = Q.QConfig(Duck, Q.default_weight_observer)
+    prepared = Q.prepare(model)
+    assert Q.calibrate(prepared, [qrs.ones(1, 3), 2.55 * qrs.ones(1, 3)]) == 2
+    with pytest.raises(QrsError, match="has an observer already"):
+        Q.prepare(prepared)
+    converted = Q.convert(prepared)
+    assert converted[0].scale.item() == pytest.approx(0.01)
+    assert [type(part) for part in prepared.modules()].count(Duck) == 2
+    assert not any(hasattr(part, "calculate_qparams") for part in converted.modules())

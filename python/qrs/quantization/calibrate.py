@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,7 @@ from qrs.nn.module import Module
 from qrs.quantization.inputs import run_batch
 from qrs.quantization.observe import is_activation_post_process
 from qrs.quantization.observer import UniformQuantizationObserverBase
+from qrs.quantization.swaps import refuse_converted
 
 __all__ = ["calibrate"]
 
@@ -68,6 +69,8 @@ def calibrate(
     ------
     QrsError
         If the model has no observer.
+    TypeError
+        If ``data`` is one tensor or dict, or a batch does not fit the inputs of the model.
     ValueError
         If there was no batch at all, or ``tolerance`` or ``patience`` is not above 0.
 
@@ -81,6 +84,7 @@ def calibrate(
     3
     """
     if not any(is_activation_post_process(module) for module in model.modules()):
+        refuse_converted("calibrate", model)
         raise QrsError(
             f"calibrate: a {type(model).__name__} without observers came, expected a prepared "
             "model; call prepare before"
@@ -89,6 +93,11 @@ def calibrate(
         raise ValueError(
             f"calibrate: tolerance={tolerance} and patience={patience} came, expected numbers "
             "above 0"
+        )
+    if isinstance(data, str | Mapping) or hasattr(data, "__dlpack__"):
+        raise TypeError(
+            f"calibrate: one {type(data).__name__} came as data, expected an iterable of batches; "
+            "pass [data], or parts of a tensor, such as data.split(32)"
         )
     watch = None if tolerance is None else _Ranges(model, tolerance, patience)
     line = _Progress(_length(data, max_batches), progress)

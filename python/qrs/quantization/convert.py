@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from qrs.backends import quantized
-from qrs.errors import QrsError, UnquantizedLayerWarning
+from qrs.errors import NotCalibratedError, QrsError, UnquantizedLayerWarning
 from qrs.nn.intrinsic import FusedModule
 from qrs.nn.module import Module
 from qrs.quantization.observe import is_activation_post_process, observer_hook
 from qrs.quantization.propagate import remove_qconfig_
-from qrs.quantization.swaps import SWAPS, get_default_static_quant_module_mappings
+from qrs.quantization.swaps import (
+    SWAPS,
+    get_default_static_quant_module_mappings,
+    refuse_converted,
+)
 
 __all__ = ["convert", "convert_modules", "swap_module"]
 
@@ -52,7 +56,7 @@ def convert(
     Raises
     ------
     QrsError
-        If the model was not prepared.
+        If the model was not prepared, or is converted already.
     NotCalibratedError
         If an observer has seen no data; the message names its module.
 
@@ -83,6 +87,7 @@ def convert(
     if mapping is None:
         mapping = get_default_static_quant_module_mappings()
         if not any(is_activation_post_process(part) for part in module.modules()):
+            refuse_converted("convert", module)
             raise QrsError(
                 "convert: the model has no observer, expected a prepared one; call prepare (or "
                 "prepare_qat) and run calibration data before"
@@ -91,13 +96,33 @@ def convert(
         module = copy.deepcopy(module)
     _warn_of_another_engine(module)
     custom = (convert_custom_config_dict or {}).get("observed_to_quantized_custom_module_class", {})
-    module = convert_modules(module, mapping, custom)
+    watching = [getattr(part, "activation_post_process", None) for part in module.modules()]
+    try:
+        module = convert_modules(module, mapping, custom)
+    except NotCalibratedError as error:
+        if any(map(_has_data, watching)):
+            error.args = (
+                "convert: this layer was not called during calibration, though others were, "
+                "expected one call at least; call it in forward, or set its qconfig to None before "
+                "prepare",
+            )
+        raise
     if static:
         _warn_of_float_layers(module)
     if remove_qconfig:
         remove_qconfig_(module)
         _remove_observers(module)
     return module
+
+
+def _has_data(observer: Any) -> bool:
+    if not is_activation_post_process(observer):
+        return False
+    try:
+        observer.calculate_qparams()
+    except QrsError:
+        return False
+    return True
 
 
 def _warn_of_another_engine(model: Module) -> None:

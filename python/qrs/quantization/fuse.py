@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import qrs.nn as nn
-from qrs.errors import UnsupportedLayerError
+from qrs.errors import QrsError, UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.quantization.fusion_patterns import (
     DEFAULT_OP_LIST_TO_FUSER_METHOD,
@@ -16,6 +16,7 @@ from qrs.quantization.fusion_patterns import (
     Types,
     get_fuser_method,
 )
+from qrs.quantization.swaps import refuse_converted
 from qrs.quantization.trace import sole_readers
 
 __all__ = ["find_modules_to_fuse", "fuse_known_modules", "fuse_modules"]
@@ -205,7 +206,9 @@ def fuse_modules(
     Raises
     ------
     UnsupportedLayerError
-        If no pattern fits a group.
+        If no pattern fits a group, or it is fused already.
+    QrsError
+        If the model is prepared or converted already.
     ValueError
         If modes or sizes do not fit, a group has fewer than two names, its modules stand in one
         Sequential and do not follow each other, or "auto" came without ``example_inputs``.
@@ -228,7 +231,15 @@ def fuse_modules(
         if len(group) < 2:
             raise ValueError(f"fuse_modules: group {group} came, expected two names at least")
         _check_neighbours(model, group)
-        fused = fuser_func([model.get_submodule(name) for name in group], extra)
+        modules = [model.get_submodule(name) for name in group]
+        for name, module in zip(group, modules, strict=True):
+            refuse_converted(f"fuse_modules: {name}", module)
+            if hasattr(module, "activation_post_process"):
+                raise QrsError(
+                    f"fuse_modules: {name} has an observer, so the model is prepared, expected one "
+                    "that is not; fuse before prepare"
+                )
+        fused = fuser_func(modules, extra)
         for name, module in zip(group, fused, strict=True):
             parent, _, leaf = name.rpartition(".")
             model.get_submodule(parent).add_module(leaf, module)

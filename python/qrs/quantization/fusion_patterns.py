@@ -154,6 +154,11 @@ def get_fuser_method(
         return extra
     names = ", ".join(cls.__name__ for cls in op_list)
     row = next((row for row in PATTERNS if row.types == op_list), None)
+    if row is None and set(op_list[1:]) == {nn.Identity}:
+        raise UnsupportedLayerError(
+            f"fuse_modules: ({names}) came, so the group is fused already, expected the model from "
+            "before; leave out this call"
+        )
     if row is None:
         known = "; ".join(", ".join(cls.__name__ for cls in row.types) for row in PATTERNS)
         raise UnsupportedLayerError(f"fuse_modules: ({names}) came, expected one of: {known}")

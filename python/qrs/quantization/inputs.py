@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,29 @@ def run_batch(model: Module, batch: Any) -> Any:
     -------
     object
         What the model returned.
+
+    Raises
+    ------
+    TypeError
+        If the model does not take so many inputs, or inputs of these names.
     """
     inputs = _tensors(batch)
-    if isinstance(inputs, dict):
-        return model(**inputs)
-    if isinstance(inputs, tuple | list):
-        return model(*inputs)
-    return model(inputs)
+    named = inputs if isinstance(inputs, dict) else {}
+    placed = inputs if isinstance(inputs, tuple | list) else () if named else (inputs,)
+    try:
+        return model(*placed, **named)
+    except TypeError as error:
+        wanted = inspect.signature(model.forward)
+        try:
+            wanted.bind(*placed, **named)
+        except TypeError:
+            came = f"inputs {', '.join(named)}" if named else f"{len(placed)} inputs"
+            names = ", ".join(wanted.parameters)
+            raise TypeError(
+                f"{type(model).__name__}.forward: a batch of {came} came, expected ({names}); "
+                "leave out what is no input, in calibrate with transform=lambda batch: batch[0]"
+            ) from error
+        raise
 
 
 def _tensors(value: Any) -> Any:

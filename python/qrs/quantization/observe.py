@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -11,8 +12,9 @@ from qrs.errors import QrsError
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.intrinsic import FusedModule
 from qrs.nn.layers.container import Identity, Sequential
+from qrs.nn.layers.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
 from qrs.nn.module import Module
-from qrs.quantization.fake_quantize import FakeQuantizeBase
+from qrs.quantization.fake_quantize import FakeQuantizeBase, FixedQParamsFakeQuantize
 from qrs.quantization.observer import ObserverBase
 from qrs.quantization.propagate import propagate_qconfig_
 from qrs.quantization.stubs import DeQuantStub
@@ -20,6 +22,7 @@ from qrs.quantization.swaps import (
     get_default_observed_module_mappings,
     get_default_qconfig_propagation_list,
     get_fixed_output_fake_quant,
+    refuse_converted,
 )
 from qrs.tensor import device as Device
 
@@ -35,10 +38,13 @@ __all__ = [
 
 ModuleTypes = Collection[type[Module]]
 
+_DROPOUT = (Dropout, Dropout1d, Dropout2d, Dropout3d)
+
 
 def is_activation_post_process(module: object) -> bool:
-    """Whether a module is an observer or a fake quantizer."""
-    return isinstance(module, ObserverBase | FakeQuantizeBase)
+    """Whether a module is an observer or a fake quantizer, or does what these do."""
+    known = isinstance(module, ObserverBase | FakeQuantizeBase)
+    return known or (isinstance(module, Module) and hasattr(module, "calculate_qparams"))
 
 
 def observer_hook(module: Module, _inputs: Any, output: Any) -> Any:
@@ -95,7 +101,15 @@ def prepare(
     Raises
     ------
     QrsError
-        If no module has a qconfig, or the model has been prepared already.
+        If no module has a qconfig, or the model has been prepared or converted already.
+    TypeError
+        If a qconfig makes something that is no module.
+
+    Warns
+    -----
+    UserWarning
+        If normalisation or dropout is in training mode, unless fake quantizers show that the model
+        is to be trained.
 
     Examples
     --------
@@ -112,13 +126,14 @@ def prepare(
             continue
         if is_activation_post_process(getattr(module, "activation_post_process", None)):
             raise QrsError(
-                f"prepare: {name or 'the model'} has an observer already, expected a model that "
-                "was not prepared; prepare the float model"
+                f"prepare: {name or 'the model'} has an observer already, so the model is "
+                "prepared; calibrate and convert this one, or prepare the float model"
             )
     if not inplace:
         model = copy.deepcopy(model)
     propagate_qconfig_(model)
     if not any(module.qconfig for module in model.modules()):
+        refuse_converted("prepare", model)
         raise QrsError(
             "prepare: no module has a qconfig, expected one at least; set "
             "model.qconfig = get_default_qconfig() before"
@@ -127,9 +142,39 @@ def prepare(
     model.prepared_engine = quantized.engine
     custom = get_default_observed_module_mappings()
     custom |= (prepare_custom_config_dict or {}).get("float_to_observed_custom_module_class", {})
-    return add_observer_(
+    model = add_observer_(
         model, allow_list, observer_non_leaf_module_list, custom_module_class_mapping=custom
     )
+    parts = list(model.modules())
+    if not any(map(is_activation_post_process, parts)):
+        refuse_converted("prepare", model)
+    if not any(map(_is_trained, parts)):
+        _warn_of_training_mode(model)
+    return model
+
+
+def _is_trained(module: Module) -> bool:
+    """Whether a module rounds what a training run is to get used to."""
+    fixed = isinstance(module, FixedQParamsFakeQuantize)
+    return isinstance(module, FakeQuantizeBase) and not fixed
+
+
+def _warn_of_training_mode(model: Module) -> None:
+    """Report layers that calibration would change, or that would drop what is to be observed."""
+    left = [
+        f"{name or 'the model'} ({type(module).__name__})"
+        for name, module in model.named_modules()
+        if module.training
+        and (getattr(module, "running_mean", None) is not None or isinstance(module, _DROPOUT))
+    ]
+    if left:
+        more = f" and {len(left) - 3} more" if len(left) > 3 else ""
+        warnings.warn(
+            f"prepare: {', '.join(left[:3])}{more} came in training mode, in which calibration "
+            "moves running statistics and drops values, expected evaluation mode; call "
+            "model.eval() before",
+            stacklevel=3,
+        )
 
 
 def get_unique_devices_(module: Module) -> set[Device]:
@@ -207,7 +252,7 @@ class _Inserter:
         if isinstance(getattr(module, "activation_post_process", None), Identity):
             # Its own methods call the observer (FloatFunctional): no hook.
             if qconfig is not None:
-                module.activation_post_process = name_observers(qconfig.activation(), path)
+                module.activation_post_process = _made(qconfig.activation, path)
         elif isinstance(module, FusedModule) or type(module) in self.whole:
             self._insert(module, path)
         elif fixed is not None:
@@ -249,9 +294,20 @@ class _Inserter:
         if is_activation_post_process(getattr(module, "activation_post_process", None)):
             # The same module under a second name.
             return
-        observer = (factory or qconfig.activation)()
-        module.add_module("activation_post_process", name_observers(observer, path))
+        observer = _made(factory or qconfig.activation, path)
+        module.add_module("activation_post_process", observer)
         register_activation_post_process_hook(module)
+
+
+def _made(factory: Callable[[], Any], path: str) -> Module:
+    """What a qconfig puts behind a module."""
+    observer = factory()
+    if not isinstance(observer, Module):
+        raise TypeError(
+            f"prepare: the qconfig of {path or 'the model'} has made a {type(observer).__name__} "
+            "for its output, expected a Module; derive it from qrs.quantization.ObserverBase"
+        )
+    return name_observers(observer, path)
 
 
 def name_observers(observer: Module, path: str) -> Module:

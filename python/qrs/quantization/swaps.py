@@ -20,7 +20,7 @@ import qrs.nn.qat.dynamic as nnqatd
 import qrs.nn.quantized as nnq
 import qrs.nn.quantized.dynamic as nnqd
 from qrs.dtypes import dtype as Dtype
-from qrs.errors import UnsupportedLayerError
+from qrs.errors import QrsError, UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.nn.stubs import DeQuantStub, QuantStub
 from qrs.quantization.fake_quantize_defaults import (
@@ -49,6 +49,7 @@ __all__ = [
     "get_fixed_output_fake_quant",
     "get_quantized_operator",
     "get_static_quant_module_class",
+    "refuse_converted",
 ]
 
 ModuleType = type[Module]
@@ -209,6 +210,24 @@ def get_default_qconfig_propagation_list() -> set[ModuleType]:
         *get_default_observed_module_mappings(),
         nn.Sequential,
     }
+
+
+def refuse_converted(where: str, model: Module) -> None:
+    """Raise if a model holds layers that `convert` has made.
+
+    Raises
+    ------
+    QrsError
+        Names the first of them.
+    """
+    forms = set(DEFAULT_STATIC_QUANT_MODULE_MAPPINGS.values())
+    for name, module in model.named_modules():
+        if type(module) in forms:
+            raise QrsError(
+                f"{where}: {name or 'it'} is a {module._get_name()}, so the model is converted "
+                "already, expected one from before convert; use it as it is, or start again from "
+                "the float model"
+            )
 
 
 def get_default_compare_output_module_list() -> set[ModuleType]:
