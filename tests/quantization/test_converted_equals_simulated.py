@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import qrs
@@ -94,6 +94,8 @@ def compared(prepared: nn.Module, converted: nn.Module, x: qrs.Tensor) -> list[t
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("row", STATIC, ids=lambda row: row.float.__name__)
 @settings(max_examples=6, deadline=None)
+# A folded weight of half a step, which another order of operations puts on the other side.
+@example(seed=136)
 @given(seed=seeds)
 def test_every_class(row: Swap, engine: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

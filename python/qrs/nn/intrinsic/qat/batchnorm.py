@@ -91,9 +91,11 @@ class WithBatchNorm(WeightFakeQuant):
             Of the shapes of ``weight`` and (O,); outside of any graph.
         """
         bn = self.bn
-        return fuse_conv_bn_weights(
+        _, bias = fuse_conv_bn_weights(
             self.weight, self.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias
         )
+        # The bits that training rounded: the last one decides where half a step goes.
+        return (self.weight * self._factor()).detach(), bias
 
     def update_bn_stats(self) -> Self:
         """Let the normalisation use and learn the statistics of each batch."""
