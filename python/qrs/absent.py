@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import NoReturn
 
 __all__ = ["ABSENT", "refuse"]
@@ -11,6 +12,12 @@ _EAGER = (
 )
 _FX = f"it works on FX graphs, and qrs runs ordinary Python models; use {_EAGER}"
 _JIT = f"it works on TorchScript, and qrs runs ordinary Python models; use {_EAGER}"
+_PLAIN = "qrs runs ordinary Python models as they are; leave it out"
+_NO_GPU = "only 'cpu' exists; leave it out, or ask qrs.cuda.is_available() before"
+_NO_FILES = "qrs writes no graphs; use qrs.save for weights, and the model's own code"
+_ONE_PROCESS = "a model runs in one process on all of its CPUs; use the model itself"
+_NUMPY = "qrs has what quantization needs; use NumPy on x.numpy(), and qrs.from_numpy"
+_TYPED = "use qrs.tensor(values, dtype=...) with qrs.float32 or another dtype of qrs"
 
 ABSENT: dict[str, dict[str, str]] = {
     "qrs": {
@@ -29,6 +36,37 @@ ABSENT: dict[str, dict[str, str]] = {
         "quantized_max_pool2d": "use qrs.nn.quantized.functional.max_pool2d",
         "quantized_lstm": "use qrs.nn.quantized.dynamic.LSTM",
         "quantized_gru": "use qrs.nn.quantized.dynamic.GRU",
+        "utils": (
+            "batches are any iterable, a list, a generator or a DataLoader of PyTorch, whose "
+            "tensors calibrate takes; use x.split(32) for parts of a tensor"
+        ),
+        "inference_mode": "use qrs.no_grad()",
+        **dict.fromkeys(("compile", "autocast", "amp", "profiler", "mps", "xpu"), _PLAIN),
+        **dict.fromkeys(("onnx", "export", "package"), _NO_FILES),
+        **dict.fromkeys(("distributed", "multiprocessing"), _ONE_PROCESS),
+        **dict.fromkeys(("linalg", "fft", "special", "sparse", "distributions"), _NUMPY),
+        **dict.fromkeys(("bfloat16", "complex64", "complex128"), "use qrs.float32 or qrs.float16"),
+        **dict.fromkeys(("FloatTensor", "LongTensor", "IntTensor", "ByteTensor"), _TYPED),
+        **dict.fromkeys(
+            (
+                "use_deterministic_algorithms",
+                "set_deterministic",
+                "set_float32_matmul_precision",
+                "set_num_interop_threads",
+            ),
+            "results are the same bits for every number of threads; leave it out",
+        ),
+        "hub": "use qrs.load on a file that is here; it reads those of torch.save",
+        "numel": "use x.numel()",
+        "is_floating_point": "use x.is_floating_point()",
+        "get_rng_state": "use qrs.default_generator.get_state()",
+        "set_rng_state": "use qrs.default_generator.set_state(state)",
+        "set_default_tensor_type": "use qrs.set_default_dtype(qrs.float64)",
+        **dict.fromkeys(("hstack", "vstack"), "use qrs.cat or qrs.stack"),
+        **{
+            name: f"use qrs.nn.functional.{name}"
+            for name in ("batch_norm", "conv1d", "conv2d", "dropout", "embedding", "layer_norm")
+        },
         "_fake_quantize_learnable_per_tensor_affine": "use qrs.quantization.LearnableFakeQuantize",
         "_fake_quantize_learnable_per_channel_affine": "use qrs.quantization.LearnableFakeQuantize",
     },
@@ -69,6 +107,28 @@ ABSENT: dict[str, dict[str, str]] = {
             "models carry their qconfigs; set model.qconfig = get_default_qconfig()"
         ),
     },
+    "qrs.nn": {
+        **dict.fromkeys(("DataParallel", "parallel"), _ONE_PROCESS),
+        "SyncBatchNorm": "a model runs in one process; use qrs.nn.BatchNorm2d",
+        "modules": "write qrs.nn.Conv2d for torch.nn.modules.conv.Conv2d, and so on",
+    },
+    "qrs.optim": dict.fromkeys(
+        ("Adadelta", "Adagrad", "LBFGS", "RMSprop", "swa_utils"), "use qrs.optim.AdamW or SGD"
+    ),
+    "qrs.cuda": dict.fromkeys(
+        (
+            "amp",
+            "current_device",
+            "empty_cache",
+            "get_device_name",
+            "manual_seed",
+            "manual_seed_all",
+            "set_device",
+            "synchronize",
+        ),
+        _NO_GPU,
+    ),
+    "qrs.backends": dict.fromkeys(("cuda", "cudnn", "mkl", "mkldnn", "mps", "openmp"), _PLAIN),
 }
 """By module and name, why it is absent and what to do."""
 
@@ -82,4 +142,9 @@ def refuse(module: str, name: str) -> NoReturn:
         Always.
     """
     reason = ABSENT[module].get(name)
-    raise AttributeError(f"{module}: no attribute {name!r}" + (f": {reason}" if reason else ""))
+    # With name and obj, Python adds the nearest name that there is.
+    raise AttributeError(
+        f"{module}: no attribute {name!r}" + (f": {reason}" if reason else ""),
+        name=name,
+        obj=sys.modules[module],
+    )

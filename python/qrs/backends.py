@@ -7,7 +7,10 @@ decided by the CPU, not by the profile.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qrs import _kernels
+from qrs.absent import refuse
 
 __all__ = ["ENGINES", "check_engine", "cpu", "get_num_threads", "quantized", "set_num_threads"]
 
@@ -128,3 +131,9 @@ def set_num_threads(n: int) -> None:
 
 quantized = _Quantized()
 cpu = _Cpu()
+
+
+if not TYPE_CHECKING:
+    # Type checkers know which names there are.
+    def __getattr__(name):
+        refuse(__name__, name)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from qrs.absent import refuse
+
 __all__ = ["device_count", "is_available"]
 
 
@@ -20,3 +24,9 @@ def is_available() -> bool:
 def device_count() -> int:
     """How many GPUs there are: none."""
     return 0
+
+
+if not TYPE_CHECKING:
+    # Type checkers know which names there are.
+    def __getattr__(name):
+        refuse(__name__, name)

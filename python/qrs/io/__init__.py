@@ -5,3 +5,7 @@ from qrs.io.limits import Limits
 from qrs.io.opcodes import ScriptObject
 
 __all__ = ["Limits", "ScriptObject", "load", "read_metadata", "save"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

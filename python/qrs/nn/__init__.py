@@ -1,5 +1,8 @@
 """Layers, containers and losses, with the names of PyTorch."""
 
+from typing import TYPE_CHECKING
+
+from qrs.absent import refuse
 from qrs.nn import functional, init, intrinsic, qat, quantizable, quantized, utils
 from qrs.nn.layers.activation import (
     SELU,
@@ -232,3 +235,9 @@ __all__ = [
     "quantized",
     "utils",
 ]
+
+
+if not TYPE_CHECKING:
+    # Type checkers know which names there are.
+    def __getattr__(name):
+        refuse(__name__, name)
