@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from qrs import _qrs
 from qrs._qrs import (
     PackedConv,
+    PackedConvTranspose,
     PackedEmbedding,
     PackedLinear,
     PackedRnn,
@@ -48,6 +49,7 @@ from qrs.dtypes import dtype
 __all__ = [
     "DynamicLayer",
     "PackedConv",
+    "PackedConvTranspose",
     "PackedEmbedding",
     "PackedLinear",
     "PackedRnn",

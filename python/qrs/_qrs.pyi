@@ -9,6 +9,7 @@ __version__: str
 
 __all__ = [
     "PackedConv",
+    "PackedConvTranspose",
     "PackedEmbedding",
     "PackedLinear",
     "PackedRnn",
@@ -68,6 +69,31 @@ class PackedConv:
     def quantized(
         self,
         x: NDArray[Any],
+        input: tuple[float, int],
+        output: tuple[float, int],
+        span: tuple[int, int],
+        engine: str,
+        /,
+    ) -> NDArray[Any]: ...
+
+@final
+class PackedConvTranspose:
+    def __new__(
+        cls,
+        weight: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        zero_points: NDArray[np.int32] | None,
+        bias: NDArray[np.float32] | None,
+        stride: tuple[int, int, int],
+        padding: tuple[int, int, int],
+        dilation: tuple[int, int, int],
+        groups: int,
+        /,
+    ) -> PackedConvTranspose: ...
+    def quantized(
+        self,
+        x: NDArray[Any],
+        output_padding: tuple[int, int, int],
         input: tuple[float, int],
         output: tuple[float, int],
         span: tuple[int, int],

@@ -35,7 +35,7 @@ mod _qrs {
     #[pymodule_export]
     use super::backend::{available_levels, level};
     #[pymodule_export]
-    use super::conv::PackedConv;
+    use super::conv::{PackedConv, PackedConvTranspose};
     #[pymodule_export]
     use super::embedding::PackedEmbedding;
     #[pymodule_export]

@@ -50,6 +50,33 @@ impl Geometry {
         Ok(out)
     }
 
+    /// Size of the transposed convolution's output for an input of size `input`:
+    /// `(input - 1) * stride - 2 * padding + dilation * (kernel - 1) + output_padding + 1`.
+    pub fn transposed_output(
+        &self,
+        op: &'static str,
+        input: [usize; 3],
+        output_padding: [usize; 3],
+    ) -> Result<[usize; 3]> {
+        let mut out = [0; 3];
+        for d in 0..3 {
+            let reach = self.dilation[d].saturating_mul(self.kernel[d] - 1);
+            let full = input[d].saturating_sub(1).saturating_mul(self.stride[d]);
+            let full = full.saturating_add(reach).saturating_add(1 + output_padding[d]);
+            let cut = self.padding[d].saturating_mul(2);
+            if input[d] == 0 || full <= cut {
+                let message = format!(
+                    "input of size {input:?} with padding {:?} and output padding {output_padding:?} \
+                     came, which leaves no output in dimension {d}; use less padding or a larger input",
+                    self.padding
+                );
+                return Err(Error::Value { op, message });
+            }
+            out[d] = full - cut;
+        }
+        Ok(out)
+    }
+
     /// `Ok` if every size is at least one and the groups divide the channels.
     pub fn checked(self, op: &'static str, inputs: usize, outputs: usize) -> Result<Self> {
         let sizes = [("kernel", self.kernel), ("stride", self.stride), ("dilation", self.dilation)];

@@ -5,14 +5,17 @@ mod narrow;
 mod patches;
 mod row_taps;
 mod rows;
+mod transposed;
 
 use std::sync::Arc;
 
 pub use geometry::Geometry;
+pub use transposed::ConvTranspose;
 
 use self::narrow::Narrow;
 use self::patches::Patches;
 use self::row_taps::RowTaps;
+use self::rows::InOrder;
 use crate::error::{Error, Result, same};
 use crate::gemm::{Dense, Rows};
 use crate::isa::Level;
@@ -50,6 +53,42 @@ struct Group {
     channels: Channels,
 }
 
+/// `Ok` if a layer has as many weights as it should, and its sums fit 32 bits.
+fn checked_weights(
+    op: &'static str,
+    weights: &[i8],
+    (inputs, outputs): (usize, usize),
+    geometry: Geometry,
+    channels: &Channels,
+) -> Result<()> {
+    let k = geometry.taps() * (inputs / geometry.groups);
+    same(op, "number of weights", weights.len(), outputs * k)?;
+    if !channels.zero_points.is_empty() && k > MAX_DEPTH_AFFINE {
+        return Err(Error::TooDeep { op, k, limit: MAX_DEPTH_AFFINE });
+    }
+    Ok(())
+}
+
+impl Packed {
+    /// A matrix product for each group of `weights`, `[outputs][taps][inputs / groups]`.
+    fn groups(
+        weights: &[i8],
+        (inputs, outputs): (usize, usize),
+        geometry: Geometry,
+        all: &Channels,
+    ) -> Result<Self> {
+        let (c, n) = (inputs / geometry.groups, outputs / geometry.groups);
+        let (taps, k) = (geometry.taps(), geometry.taps() * c);
+        let group = |g: usize| {
+            let own = n * g..n * (g + 1);
+            let weights = &weights[own.start * k..own.end * k];
+            let weights = PackedWeights::new(weights, n, taps, c)?;
+            Ok(Group { weights, channels: all.part(own) })
+        };
+        Ok(Self::Groups((0..geometry.groups).map(group).collect::<Result<_>>()?))
+    }
+}
+
 impl Conv {
     /// Packs `weights`, `[outputs][kernel d][kernel h][kernel w][inputs / groups]`, with one scale in
     /// all or one per output channel, and one zero point and bias per output channel.
@@ -63,12 +102,7 @@ impl Conv {
     ) -> Result<Self> {
         let geometry = geometry.checked(OP, inputs, outputs)?;
         let all = Channels::new(OP, outputs, scales, zero_points, bias)?;
-        let (c, n) = (inputs / geometry.groups, outputs / geometry.groups);
-        let (taps, k) = (geometry.taps(), geometry.taps() * c);
-        same(OP, "number of weights", weights.len(), outputs * k)?;
-        if !all.zero_points.is_empty() && k > MAX_DEPTH_AFFINE {
-            return Err(Error::TooDeep { op: OP, k, limit: MAX_DEPTH_AFFINE });
-        }
+        checked_weights(OP, weights, (inputs, outputs), geometry, &all)?;
         // Row sums, which weight zero points need, are of whole groups: those stay matrix products.
         let narrow = match all.zero_points.is_empty() {
             true => Narrow::new(weights, (inputs, outputs), geometry),
@@ -79,18 +113,11 @@ impl Conv {
             None if row_taps::fits(geometry, inputs) => {
                 let run = row_taps::run(geometry, inputs);
                 let weights = row_taps::weights(weights, geometry, inputs);
-                let weights = PackedWeights::new(&weights, n, taps / geometry.kernel[2], run)?;
+                let rows = geometry.taps() / geometry.kernel[2];
+                let weights = PackedWeights::new(&weights, outputs, rows, run)?;
                 Packed::RowTaps(Group { weights, channels: all })
             }
-            None => {
-                let group = |g: usize| {
-                    let own = n * g..n * (g + 1);
-                    let weights = &weights[own.start * k..own.end * k];
-                    let weights = PackedWeights::new(weights, n, taps, c)?;
-                    Ok(Group { weights, channels: all.part(own) })
-                };
-                Packed::Groups((0..geometry.groups).map(group).collect::<Result<_>>()?)
-            }
+            None => Packed::groups(weights, (inputs, outputs), geometry, &all)?,
         };
         Ok(Self { geometry, inputs, outputs, packed, plans: Cached::default() })
     }
@@ -167,11 +194,8 @@ impl Conv {
         let zero_point = how.input.zero_point as u8;
         let geometry = self.geometry;
         if let Packed::Narrow(layer, _) = &self.packed {
-            let (plan, rows) = (&plans[0], Split::Rows(layer.share() * output[2]));
-            split(out, self.outputs, threads, rows, |mut window| {
-                let window = &mut window;
-                level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
-            });
+            let work = (&plans[0], level, threads);
+            run_narrow(layer, work, (x, input, output, zero_point), out);
             return Ok(());
         }
         let channels = self.inputs;
@@ -205,7 +229,22 @@ impl Conv {
         let few = groups.len() == 1 && out.len() < 6 * threads * self.outputs;
         let by = if few { Split::Columns(64) } else { Split::Rows(6) };
         split(out, self.outputs, threads, by, |mut window| {
-            level.run(rows::Part { pixels, inputs, groups, plans, window: &mut window });
+            let window = &mut window;
+            level.run(rows::Part { pixels, places: InOrder, inputs, groups, plans, window });
         });
     }
+}
+
+/// A layer of narrow groups on the images `x`, sizes and zero point beside them, into `out`.
+fn run_narrow(
+    layer: &Narrow,
+    (plan, level, threads): (&Plan, Level, usize),
+    (x, input, output, zero_point): (&[u8], [usize; 3], [usize; 3], u8),
+    out: &mut [u8],
+) {
+    let rows = Split::Rows(layer.share() * output[2]);
+    split(out, layer.outputs(), threads, rows, |mut window| {
+        let window = &mut window;
+        level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
+    });
 }

@@ -146,6 +146,11 @@ impl Narrow {
         &self.sums
     }
 
+    /// Output channels.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
     /// Output rows that are worked on together.
     pub(super) fn share(&self) -> usize {
         self.share

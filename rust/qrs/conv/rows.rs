@@ -12,10 +12,48 @@ use crate::scratch;
 /// Weights that stay in L2 while strip after strip passes by.
 const RESIDENT: usize = 512 * 1024;
 
+/// Which row of the output each row of a product is; they come in the same order.
+pub(super) trait Places: Copy {
+    /// The rows of the product that are among the rows `outputs`.
+    fn within(self, outputs: Range<usize>) -> Range<usize>;
+    /// The row of the output that row `row` is.
+    fn place(self, row: usize) -> usize;
+}
+
+/// The products of all outputs.
+#[derive(Clone, Copy)]
+pub(super) struct InOrder;
+
+impl Places for InOrder {
+    #[inline(always)]
+    fn within(self, outputs: Range<usize>) -> Range<usize> {
+        outputs
+    }
+    #[inline(always)]
+    fn place(self, row: usize) -> usize {
+        row
+    }
+}
+
+/// The products of some outputs, which are named.
+impl Places for &[usize] {
+    #[inline(always)]
+    fn within(self, outputs: Range<usize>) -> Range<usize> {
+        let before = |end: usize| self.partition_point(|&place| place < end);
+        before(outputs.start)..before(outputs.end)
+    }
+    #[inline(always)]
+    fn place(self, row: usize) -> usize {
+        self[row]
+    }
+}
+
 /// The outputs of one thread's window.
-pub(super) struct Part<'a, 'w, P> {
+pub(super) struct Part<'a, 'w, P, T> {
     /// Output pixels as rows of a product.
     pub pixels: P,
+    /// Where these are.
+    pub places: T,
     /// Bytes of a tap that are inputs of a group; what follows meets zero weights.
     pub inputs: usize,
     pub groups: &'a [Group],
@@ -24,8 +62,9 @@ pub(super) struct Part<'a, 'w, P> {
 }
 
 /// Stores the outputs of one group.
-struct Store<'a, 'w, P> {
+struct Store<'a, 'w, P, T> {
     pixels: &'a P,
+    places: T,
     inputs: usize,
     plan: &'a Plan,
     group: usize,
@@ -35,34 +74,37 @@ struct Store<'a, 'w, P> {
     window: &'a mut Window<'w, u8>,
 }
 
-impl<P: Rows> Kernel for Part<'_, '_, P> {
+impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<I: Isa>(self, isa: I) {
-        let Self { pixels, inputs, groups, plans, window } = self;
+        let Self { pixels, places, inputs, groups, plans, window } = self;
+        let from = (&pixels, places, inputs);
         let mut scratch = scratch::borrow();
         let staging = I::staging(&mut scratch);
         let bytes: usize = groups.iter().map(|group| group.weights.bytes()).sum();
         if groups.len() > 1 || bytes <= RESIDENT {
-            return by_strips(isa, (&pixels, inputs), (groups, plans), staging, window);
+            return by_strips(isa, from, (groups, plans), staging, window);
         }
         let weights = &groups[0].weights;
-        let (rows, panels) = (window.rows(), weights.panels_of(window.columns()));
-        let mut store = store((&pixels, inputs), (groups, plans), 0, window);
+        let rows = places.within(window.rows());
+        let panels = weights.panels_of(window.columns());
+        let mut store = store(from, (groups, plans), 0, window);
         gemm(isa, &pixels, rows, weights, panels, staging, &mut store);
     }
 }
 
-fn store<'a, 'w, P>(
-    (pixels, inputs): (&'a P, usize),
+fn store<'a, 'w, P, T>(
+    (pixels, places, inputs): (&'a P, T, usize),
     (groups, plans): (&'a [Group], &'a [Plan]),
     group: usize,
     window: &'a mut Window<'w, u8>,
-) -> Store<'a, 'w, P> {
+) -> Store<'a, 'w, P, T> {
     let weights = &groups[group].weights;
     Store {
         pixels,
+        places,
         inputs,
         plan: &plans[group],
         group,
@@ -74,9 +116,9 @@ fn store<'a, 'w, P>(
 
 /// Strip after strip, each against all weights: its slices are gathered once and stay in L1.
 #[inline(always)]
-fn by_strips<I: Isa, P: Rows>(
+fn by_strips<I: Isa, P: Rows, T: Places>(
     isa: I,
-    (pixels, inputs): (&P, usize),
+    from: (&P, T, usize),
     (groups, plans): (&[Group], &[Plan]),
     staging: &mut Vec<I::Act>,
     window: &mut Window<'_, u8>,
@@ -90,11 +132,12 @@ fn by_strips<I: Isa, P: Rows>(
         staging.resize(room, I::Act::default());
     }
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-    for strip in strips(window.rows(), I::ROWS) {
+    let (pixels, places, _) = from;
+    for strip in strips(places.within(window.rows()), I::ROWS) {
         gathered.clear();
         pixels.gather(strip.clone(), &mut gathered);
         for g in 0..groups.len() {
-            let mut store = store((pixels, inputs), (groups, plans), g, window);
+            let mut store = store(from, (groups, plans), g, window);
             if groups.len() > 1 {
                 own.clear();
                 own.extend(gathered.iter().map(|row| &row[g * c..(g + 1) * c]));
@@ -113,7 +156,7 @@ fn by_strips<I: Isa, P: Rows>(
     }
 }
 
-impl<P: Rows> Store<'_, '_, P> {
+impl<P: Rows, T: Places> Store<'_, '_, P, T> {
     /// The outputs of a strip, whose slices stand in `slices`.
     #[inline(always)]
     fn strip<I: Isa>(
@@ -150,7 +193,7 @@ impl<P: Rows> Store<'_, '_, P> {
         let lanes = self.plan.lanes::<I, B>(isa, block);
         for (m, row) in strip.enumerate() {
             let row_sum = if self.plan.needs_row_sums() { self.sum(row) } else { 0 };
-            let out = &mut self.window.row(row)[own.clone()];
+            let out = &mut self.window.row(self.places.place(row))[own.clone()];
             let mut sums = [isa.i_splat(0); B];
             for b in 0..B {
                 sums[b] = isa.i_add(isa.i_load(&acc[m][b]), lanes[b].start);
@@ -191,12 +234,13 @@ impl<P: Rows> Store<'_, '_, P> {
     }
 }
 
-impl<P: Rows> Epilogue for Store<'_, '_, P> {
+impl<P: Rows, T: Places> Epilogue for Store<'_, '_, P, T> {
     #[inline(always)]
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]) {
         let row_sum = if self.plan.needs_row_sums() { self.sum(row) } else { 0 };
         let block = panel * self.width;
         let own = self.columns(block, sums.len());
-        self.plan.store(isa, block, sums, row_sum, &mut self.window.row(row)[own]);
+        let out = &mut self.window.row(self.places.place(row))[own];
+        self.plan.store(isa, block, sums, row_sum, out);
     }
 }

@@ -80,6 +80,48 @@ pub fn conv(
     out
 }
 
+/// The transposed convolution's output: every input, times every tap, added where it falls.
+#[must_use]
+pub fn conv_transpose(
+    weights: &[i8],
+    (inputs, outputs): (usize, usize),
+    geometry: Geometry,
+    channels: &Channels,
+    how: Static,
+    (batch, input, output): (usize, [usize; 3], [usize; 3]),
+    x: &[u8],
+) -> Vec<u8> {
+    let Geometry { kernel, stride, padding, dilation, groups } = geometry;
+    let (c, n) = (inputs / groups, outputs / groups);
+    let mut sums = vec![0_i64; batch * output.iter().product::<usize>() * outputs];
+    let pixel = |image: usize, size: [usize; 3], [d, h, w]: [usize; 3]| {
+        ((image * size[0] + d) * size[1] + h) * size[2] + w
+    };
+    for image in 0..batch {
+        for from in positions(input) {
+            let a = &x[pixel(image, input, from) * inputs..][..inputs];
+            for (t, tap) in positions(kernel).enumerate() {
+                let place: [i64; 3] = std::array::from_fn(|d| {
+                    (from[d] * stride[d] + tap[d] * dilation[d]) as i64 - padding[d] as i64
+                });
+                if (0..3).any(|d| place[d] < 0 || place[d] >= output[d] as i64) {
+                    continue;
+                }
+                let to = pixel(image, output, place.map(|p| p as usize)) * outputs;
+                for j in 0..outputs {
+                    for i in 0..c {
+                        let weight = weights[(j * geometry.taps() + t) * c + i];
+                        sums[to + j] += (i64::from(a[j / n * c + i])
+                            - i64::from(how.input.zero_point))
+                            * (i64::from(weight) - i64::from(channels.zero_point(j)));
+                    }
+                }
+            }
+        }
+    }
+    sums.iter().enumerate().map(|(i, &sum)| requantize(sum, channels, i % outputs, how)).collect()
+}
+
 /// Every index of a box, last dimension fastest.
 fn positions(size: [usize; 3]) -> impl Iterator<Item = [usize; 3]> {
     let [_, h, w] = size;

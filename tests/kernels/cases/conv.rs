@@ -1,6 +1,6 @@
 //! Statically quantized convolutions and linear layers.
 
-use qrs::conv::{Conv, Geometry};
+use qrs::conv::{Conv, ConvTranspose, Geometry};
 use qrs::isa::Level;
 use qrs::linear::Linear;
 use qrs::parallel::set_num_threads;
@@ -157,5 +157,117 @@ pub fn quantized(level: Level) -> u64 {
         }
     }
     set_num_threads(1).expect("one thread");
+    hash.0
+}
+
+/// `(batch, input, output padding, channels in and out, geometry)` of every kind of transposed
+/// convolution.
+pub fn transposed_shapes() -> Vec<(usize, [usize; 3], [usize; 3], (usize, usize), Geometry)> {
+    vec![
+        (1, [1, 1, 1], [0; 3], (1, 1), geometry([1, 1, 1], 1, 0, 1, 1)),
+        // Phases of one tap, which read the input as it stands; with more at the end, not quite.
+        (2, [1, 5, 7], [0; 3], (16, 64), geometry([1, 2, 2], 2, 0, 1, 1)),
+        (1, [1, 5, 7], [0, 1, 1], (16, 70), geometry([1, 2, 2], 2, 0, 1, 1)),
+        (1, [2, 3, 4], [0; 3], (5, 9), geometry([2, 2, 2], 2, 0, 1, 1)),
+        (2, [1, 6, 7], [0; 3], (20, 33), geometry([1, 4, 4], 2, 1, 1, 1)),
+        (1, [1, 7, 5], [0, 1, 1], (8, 17), geometry([1, 3, 3], 2, 1, 1, 1)),
+        (3, [1, 1, 9], [0, 0, 2], (6, 10), geometry([1, 1, 5], 3, 2, 1, 1)),
+        (1, [1, 1, 40], [0; 3], (32, 16), geometry([1, 1, 16], 8, 4, 1, 1)),
+        (2, [2, 3, 4], [1, 1, 1], (4, 9), geometry([3, 3, 3], 2, 1, 1, 1)),
+        (1, [1, 6, 5], [0; 3], (7, 18), geometry([1, 3, 3], 1, 1, 1, 1)),
+        // Dilation: with a factor of the stride, and without; phases that no tap reaches.
+        (1, [1, 5, 6], [0; 3], (8, 16), geometry([1, 3, 3], 2, 1, 2, 1)),
+        (1, [1, 5, 6], [0, 1, 1], (8, 16), geometry([1, 3, 3], 2, 2, 3, 1)),
+        (1, [1, 4, 5], [0, 3, 3], (9, 12), geometry([1, 4, 4], 6, 0, 4, 1)),
+        (2, [1, 3, 4], [0; 3], (9, 65), geometry([1, 2, 2], 5, 0, 1, 1)),
+        (1, [1, 3, 4], [0, 2, 2], (12, 12), geometry([1, 1, 1], 3, 0, 1, 1)),
+        // Padding wider than the kernel reaches, and outputs before the first phase is full.
+        (1, [1, 6, 6], [0; 3], (8, 16), geometry([1, 2, 2], 1, 2, 1, 1)),
+        (1, [1, 5, 6], [0, 1, 1], (8, 16), geometry([1, 2, 2], 2, 3, 1, 1)),
+        (1, [1, 1, 2], [0; 3], (4, 4), geometry([1, 1, 2], 7, 3, 1, 1)),
+        // Groups: products, and narrow ones, whose kernels do not take a negative padding.
+        (1, [1, 5, 6], [0, 1, 1], (32, 48), geometry([1, 3, 3], 2, 1, 1, 2)),
+        (2, [1, 5, 6], [0; 3], (35, 35), geometry([1, 4, 4], 2, 1, 1, 35)),
+        (1, [1, 9, 4], [0, 1, 1], (64, 64), geometry([1, 3, 3], 2, 1, 1, 64)),
+        (1, [1, 4, 9], [0; 3], (18, 18), geometry([1, 2, 2], 2, 1, 1, 18)),
+        (1, [1, 5, 6], [0; 3], (24, 32), geometry([1, 4, 4], 2, 1, 1, 8)),
+        (1, [2, 3, 4], [0; 3], (18, 18), geometry([3, 3, 3], 2, 0, 1, 18)),
+        (1, [1, 1, 2], [0; 3], (16, 16), geometry([1, 1, 2], 9, 3, 1, 16)),
+        // Weights that do not stay in L2.
+        (1, [1, 5, 5], [0; 3], (400, 330), geometry([1, 4, 4], 2, 1, 1, 1)),
+    ]
+}
+
+/// Transposed convolutions of every kind, with every kind of weights.
+pub fn transposed(level: Level) -> u64 {
+    let mut hash = Hash::default();
+    let mut rng = Rng(8);
+    for (batch, input, extra, (inputs, outputs), geometry) in transposed_shapes() {
+        for kind in 0..3 {
+            let k = geometry.taps() * inputs / geometry.groups;
+            let depth = k / geometry.stride.iter().product::<usize>();
+            let (channels, how) = layer(&mut rng, outputs, depth.max(1), kind);
+            let w: Vec<i8> = rng.vec(outputs * k, |rng| rng.bits() as i8);
+            let x = rng.bytes(batch * input.iter().product::<usize>() * inputs);
+            let Channels { scales, zero_points, bias } = &channels;
+            let points = (!zero_points.is_empty()).then_some(&zero_points[..]);
+            let sizes = (inputs, outputs);
+            let built = ConvTranspose::new(&w, sizes, geometry, scales, points, Some(bias));
+            let built = built.expect("shapes agree");
+            let output = built.output(input, extra).expect("some output is left");
+            let places = (batch, input, output);
+            let wanted =
+                reference::conv::conv_transpose(&w, sizes, geometry, &channels, how, places, &x);
+            for threads in [1, 2, 3, 8] {
+                set_num_threads(threads).expect("a small number");
+                let mut got = vec![0; wanted.len()];
+                let sizes = (batch, input, extra);
+                built.quantized(level, how, sizes, &x, &mut got).expect("shapes agree");
+                let what = format!(
+                    "{input:?} x {inputs}->{outputs} + {extra:?} {geometry:?} kind {kind}, {threads} \
+                     threads"
+                );
+                same(&mut hash, "conv_transpose", level, what, &got, &wanted);
+            }
+        }
+    }
+    set_num_threads(1).expect("one thread");
+    hash.0
+}
+
+/// Sums of the largest bytes and weights, each sign: exact on every level.
+pub fn transposed_extremes(level: Level) -> u64 {
+    let mut hash = Hash::default();
+    let (inputs, outputs) = (64, 16);
+    let geometry = geometry([1, 4, 4], 2, 1, 1, 1);
+    let k = geometry.taps() * inputs;
+    for (weight, byte, zero_point) in
+        [(-128, 255, 0), (127, 255, 0), (-128, 0, 255), (127, 0, 255), (-128, 255, 128)]
+    {
+        for point in [0, -128, 127] {
+            let channels = Channels {
+                scales: vec![0.01],
+                zero_points: if point == 0 { Vec::new() } else { vec![point; outputs] },
+                bias: vec![0.5; outputs],
+            };
+            let input = QParams { scale: 0.02, zero_point };
+            let output = QParams { scale: 30.0, zero_point: 128 };
+            let span = Span { min: 0, max: 255 };
+            let how = Static { engine: Engine::Qrs, input, output, span };
+            let (w, x) = (vec![weight; outputs * k], vec![byte; 9 * inputs]);
+            let points = (point != 0).then_some(&channels.zero_points[..]);
+            let sizes = (inputs, outputs);
+            let bias = Some(&channels.bias[..]);
+            let built = ConvTranspose::new(&w, sizes, geometry, &[0.01], points, bias);
+            let built = built.expect("shapes agree");
+            let places = (1, [1, 3, 3], [1, 6, 6]);
+            let wanted =
+                reference::conv::conv_transpose(&w, sizes, geometry, &channels, how, places, &x);
+            let mut got = vec![0; wanted.len()];
+            built.quantized(level, how, (1, [1, 3, 3], [0; 3]), &x, &mut got).expect("fits");
+            let what = format!("weights {weight} less {point}, bytes {byte} less {zero_point}");
+            same(&mut hash, "conv_transpose", level, what, &got, &wanted);
+        }
+    }
     hash.0
 }

@@ -38,6 +38,8 @@ pub const ALL: &[Case] = &[
     ("rnn, threads", rnn::threads),
     ("linear, quantized", conv::linear),
     ("conv, quantized", conv::quantized),
+    ("conv, transposed", conv::transposed),
+    ("conv, transposed extremes", conv::transposed_extremes),
     ("quantize, per tensor", quantize::per_tensor),
     ("quantize, per channel", quantize::per_channel),
     ("quantize, sums", quantize::requantize),

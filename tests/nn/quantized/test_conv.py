@@ -107,6 +107,15 @@ TRANSPOSED = [
     (nnq.ConvTranspose2d, {"kernel_size": 2, "padding": 2, "dilation": 1}, (1, 4, 6, 7)),
     (nnq.ConvTranspose2d, {"kernel_size": 3, "groups": 2, "dilation": 2}, (1, 4, 3, 4)),
     (nnq.ConvTranspose3d, {"kernel_size": 2, "stride": 2}, (1, 4, 3, 2, 3)),
+    # Outputs that no tap reaches, padding that no tap reaches, groups of one channel.
+    (nnq.ConvTranspose1d, {"kernel_size": 2, "stride": 5, "output_padding": 4}, (2, 4, 6)),
+    (nnq.ConvTranspose2d, {"kernel_size": 3, "stride": 4, "dilation": 2}, (1, 4, 3, 4)),
+    (nnq.ConvTranspose2d, {"kernel_size": 2, "stride": 2, "padding": 3}, (1, 4, 6, 7)),
+    (
+        nnq.ConvTranspose2d,
+        {"kernel_size": 4, "stride": 2, "padding": 1, "groups": 4},
+        (2, 4, 5, 3),
+    ),
 ]
 
 
@@ -119,6 +128,19 @@ def test_transposed_integers_are_those_of_the_formula(
     x = image(*shape)
     y = layer(x)
     assert np.array_equal(y.int_repr().numpy(), expected(layer, x, engine, layer.padding))
+
+
+@pytest.mark.parametrize(("cls", "settings", "shape"), TRANSPOSED)
+def test_transposed_signed_bytes_are_unsigned_ones_shifted(
+    cls: type, settings: dict, shape: tuple[int, ...]
+) -> None:
+    layer, signed = (fill(cls(4, 8, **settings), per_channel=True) for _ in range(2))
+    x = image(*shape)
+    ints = (x.int_repr().numpy() ^ 128).view(np.int8)
+    signed._set_output(layer.scale, layer.zero_point - 128, qrs.qint8)
+    y = signed(qrs.QTensor.from_ints(ints, 0.03, 95 - 128, qrs.qint8))
+    assert y.dtype is qrs.qint8
+    assert np.array_equal(y.int_repr().numpy().view(np.uint8) ^ 128, layer(x).int_repr().numpy())
 
 
 def test_transposed_output_size() -> None:
@@ -180,6 +202,15 @@ def test_wrong_settings_are_refused() -> None:
         nnq.Conv2d(3, 4, 1, groups=2)
     with pytest.raises(ValueError, match="padding_mode 'mirror' came"):
         nnq.Conv2d(4, 4, 1, padding_mode="mirror")
+    for settings in ({"padding": -1}, {"stride": 0}, {"dilation": 0}, {"kernel_size": 0}):
+        for cls in (nnq.Conv2d, nnq.ConvTranspose2d):
+            with pytest.raises(ShapeError, match="came, expected positive numbers"):
+                cls(4, 4, **{"kernel_size": 3, **settings})
+    for extra in (-1, 2):
+        with pytest.raises(ShapeError, match="less than stride"):
+            nnq.ConvTranspose2d(4, 4, 3, stride=2, output_padding=extra)
+    with pytest.raises(ValueError, match="use less padding or a larger input"):
+        nnq.ConvTranspose2d(4, 4, 2, padding=3)(image(1, 4, 2, 9))
 
 
 def test_making_a_layer_takes_no_random_numbers() -> None:

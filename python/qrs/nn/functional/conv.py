@@ -16,7 +16,7 @@ from qrs.errors import ShapeError
 from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.conv_arrays import Geometry, correlate, match, spread
 from qrs.nn.functional.padding import pad
-from qrs.nn.functional.windows import output_size, to_tuple
+from qrs.nn.functional.windows import check_output_padding, output_size, to_tuple
 from qrs.tensor import Tensor, apply
 
 __all__ = [
@@ -285,11 +285,7 @@ def _conv_transpose(
     paddings = to_tuple(padding, rank, where, "padding")
     extra = to_tuple(output_padding, rank, where, "output_padding")
     dilations = to_tuple(dilation, rank, where, "dilation")
-    if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
-        raise ShapeError(
-            f"{where}: output_padding {extra} came, expected it to be less than stride {strides} "
-            f"or dilation {dilations}"
-        )
+    check_output_padding(where, extra, strides, dilations)
     small = tuple(x.shape[2:])
     numbers = zip(small, kernel, strides, paddings, extra, dilations, strict=True)
     size = tuple((n - 1) * s - 2 * p + d * (k - 1) + e + 1 for n, k, s, p, e, d in numbers)

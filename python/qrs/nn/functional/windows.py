@@ -20,6 +20,7 @@ from qrs.errors import ShapeError
 
 __all__ = [
     "check_numbers",
+    "check_output_padding",
     "crop",
     "gather_patches",
     "output_size",
@@ -67,6 +68,23 @@ def check_numbers(
             f"{where}: kernel {tuple(kernel)}, stride {tuple(stride)}, padding {tuple(padding)}, "
             f"dilation {tuple(dilation)} came, expected positive numbers and a padding of at "
             "least 0"
+        )
+
+
+def check_output_padding(
+    where: str, extra: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> None:
+    """Raise for an output padding that PyTorch refuses.
+
+    Raises
+    ------
+    ShapeError
+        If it is negative, or neither less than the stride nor less than the dilation.
+    """
+    if any(not 0 <= e < max(s, d) for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ShapeError(
+            f"{where}: output_padding {tuple(extra)} came, expected it to be less than stride "
+            f"{tuple(stride)} or dilation {tuple(dilation)}"
         )
 
 

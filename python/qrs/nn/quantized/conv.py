@@ -10,6 +10,7 @@ import numpy as np
 from qrs._kernels import PackedConv
 from qrs.errors import ShapeError
 from qrs.nn.functional.padding import pad
+from qrs.nn.functional.windows import check_numbers, check_output_padding
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import ConvSettings, Ints
 from qrs.nn.quantized.images import TO_FIRST, TO_LAST
@@ -63,13 +64,21 @@ class QuantizedConv(StaticLayer, ConvSettings):
 
     def _init_conv(self, settings: tuple[Any, ...], bias: bool) -> None:
         self._init_settings(*settings)
+        padding = (0,) if isinstance(self.padding, str) else self.padding
+        name = self._get_name()
+        check_numbers(name, self.kernel_size, self.stride, padding, self.dilation)
+        check_output_padding(name, self.output_padding, self.stride, self.dilation)
         self._init_weights(self._weight_shape(), self.out_channels, bias)
 
-    def _run(self, x: QTensor, ints: np.ndarray[Any, Any]) -> QTensor:
-        """The output for an input whose integers, (N, C, *S), may have been padded."""
+    def _run(self, x: QTensor, ints: np.ndarray[Any, Any], *sizes: Any) -> QTensor:
+        """The output for an input whose integers, (N, C, *S), may have been padded.
+
+        ``sizes`` are what else the kernel has to know.
+        """
         own: Any = x._qparams
         out = self._packed.quantized(
             ints.transpose(TO_LAST[self.rank]),
+            *sizes,
             (own.scale, own.zero_point),
             self._pair,
             self._span,

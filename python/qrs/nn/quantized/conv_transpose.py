@@ -7,35 +7,38 @@ from typing import Any, Self
 
 import numpy as np
 
-from qrs._kernels import PackedConv
+from qrs._kernels import PackedConvTranspose
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import Ints
 from qrs.nn.quantized.conv import QuantizedConv, taps_of, three
-from qrs.nn.quantized.images import TO_FIRST, TO_LAST
 from qrs.nn.quantized.weights import kernel_params
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
 __all__ = ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
 
-
-def _pack(weight: QTensor, bias: Tensor | None, dilation: Sequence[int], groups: int) -> PackedConv:
-    """The plain convolution that gives the transposed one, on an input that is spread out."""
+def _pack(
+    weight: QTensor,
+    bias: Tensor | None,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> PackedConvTranspose:
+    """A weight, shape (C, O / groups, *K), and bias as the kernels read them."""
     ints = weight.int_repr()._array
     inputs, outputs, *kernel = ints.shape
-    # In every group inputs and outputs change places, and the kernel is turned around.
+    # In every group inputs and outputs change places.
     parts = ints.reshape(groups, inputs // groups, outputs, *kernel).swapaxes(1, 2)
-    turned = np.flip(parts, tuple(range(3, parts.ndim)))
     scales, zero_points = kernel_params(weight, 1)
-    return PackedConv(
-        taps_of(turned.reshape(groups * outputs, inputs // groups, *kernel)),
+    return PackedConvTranspose(
+        taps_of(parts.reshape(groups * outputs, inputs // groups, *kernel)),
         np.tile(scales, groups) if scales.size > 1 else scales,
         None if zero_points is None else np.tile(zero_points, groups),
         None if bias is None else bias._array,
-        (1, 1, 1),
-        (0, 0, 0),
+        three(stride, 1),
+        three(padding, 0),
         three(dilation, 1),
         groups,
     )
@@ -89,7 +92,11 @@ class _ConvTranspose(QuantizedConv):
         )
 
     def _pack(self) -> None:
-        self._packed = _pack(self.weight(), self.bias(), self.dilation, self.groups)
+        # Numbers alone: `ConvSettings` has refused a padding that is named.
+        padding = [int(p) for p in self.padding]
+        self._packed = _pack(
+            self.weight(), self.bias(), self.stride, padding, self.dilation, self.groups
+        )
 
     def forward(self, input: Any, output_size: Sequence[int] | None = None) -> QTensor:
         """Apply the layer.
@@ -112,28 +119,7 @@ class _ConvTranspose(QuantizedConv):
         x = self._checked(input)
         if x._ints.ndim != self.rank + 2:
             return self._unbatched(x, output_size=output_size)
-        return self._run(x, self._spread(x, self._output_padding(input, output_size)))
-
-    def _spread(self, x: QTensor, extra: Sequence[int]) -> Array:
-        """The integers, `stride` apart, with zeros between and around."""
-        shape = list(x._ints.shape)
-        cut: list[Any] = [...]
-        place: list[Any] = [...]
-        for axis in range(self.rank):
-            n, step = shape[axis - self.rank], self.stride[axis]
-            reach = self.dilation[axis] * (self.kernel_size[axis] - 1)
-            before = reach - int(self.padding[axis])
-            after = before + extra[axis]
-            size = (n - 1) * step + 1
-            # A negative border cuts what was spread out.
-            shape[axis - self.rank] = max(before, 0) + size + max(after, 0)
-            place.append(slice(max(before, 0), max(before, 0) + size, step))
-            cut.append(slice(max(-before, 0), shape[axis - self.rank] - max(-after, 0)))
-        last = [shape[axis] for axis in TO_LAST[self.rank]]
-        spread = np.full(last, x.q_zero_point(), x._ints.dtype).transpose(TO_FIRST[self.rank])
-        spread[tuple(place)] = x._ints
-        out: Array = spread[tuple(cut)]
-        return out
+        return self._run(x, x._ints, three(self._output_padding(input, output_size), 0))
 
 
 class ConvTranspose1d(_ConvTranspose):

@@ -1,0 +1,334 @@
+//! Transposed convolution: one plain convolution for each *phase* of the output.
+//!
+//! Tap `k` of input `i` adds to output `o = i * stride + k * dilation - padding`. So the outputs `first`,
+//! `first + stride`, ... of an axis, a phase, meet the same taps, those with `k * dilation = first +
+//! padding` modulo the stride, each on the inputs in a row: a convolution of stride 1 with these taps alone.
+//! Nothing is spread out, and no product has a factor that stands for nothing.
+//!
+//! Where the taps leave out some phases, because the stride is wider than they reach or the dilation shares
+//! a factor with it, these outputs are their bias.
+
+use std::sync::Arc;
+
+use super::narrow::Narrow;
+use super::patches::Patches;
+use super::rows::{self, Places};
+use super::{Conv, Geometry, Packed, checked_weights, run_narrow};
+use crate::error::{Result, same};
+use crate::gemm::Dense;
+use crate::isa::{Isa, Kernel, LANES, Level};
+use crate::parallel::{Split, Window, split, threads_for};
+use crate::requant::{Cached, Channels, Plan, Static};
+
+const OP: &str = "conv_transpose";
+
+/// Weights of a transposed convolution, packed per phase, with what its output needs.
+#[derive(Clone, Debug)]
+pub struct ConvTranspose {
+    geometry: Geometry,
+    inputs: usize,
+    outputs: usize,
+    channels: Channels,
+    /// Those that have taps.
+    phases: Vec<Phase>,
+    /// A pixel that no tap reaches.
+    bare: Cached<Vec<u8>>,
+}
+
+/// The outputs `first + stride * n` of each axis.
+#[derive(Clone, Debug)]
+struct Phase {
+    first: [usize; 3],
+    /// From the input to these outputs alone; its padding may be negative, and wraps around then.
+    conv: Conv,
+}
+
+/// A phase of one axis.
+struct Axis {
+    first: usize,
+    /// Its taps, in the order of the inputs that they meet.
+    taps: Vec<usize>,
+    /// How far the first output's first input lies before the image.
+    padding: usize,
+    /// From one input to the next.
+    dilation: usize,
+}
+
+/// A phase in one call.
+struct Job<'a> {
+    conv: &'a Conv,
+    plans: Arc<Vec<Plan>>,
+    /// Which pixel of the output each of its pixels is.
+    places: Vec<usize>,
+    size: [usize; 3],
+    /// Its pixels, if its groups are narrow: these kernels write whole images.
+    made: Vec<u8>,
+}
+
+/// What all phases of a call read.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    x: &'a [u8],
+    input: [usize; 3],
+    /// A pixel of zero points.
+    outside: &'a [u8],
+}
+
+impl ConvTranspose {
+    /// Packs `weights`, `[outputs][kernel d][kernel h][kernel w][inputs / groups]`; see [`Conv::new`].
+    pub fn new(
+        weights: &[i8],
+        (inputs, outputs): (usize, usize),
+        geometry: Geometry,
+        scales: &[f32],
+        zero_points: Option<&[i32]>,
+        bias: Option<&[f32]>,
+    ) -> Result<Self> {
+        let geometry = geometry.checked(OP, inputs, outputs)?;
+        let channels = Channels::new(OP, outputs, scales, zero_points, bias)?;
+        checked_weights(OP, weights, (inputs, outputs), geometry, &channels)?;
+        let [depth, height, width] = [0, 1, 2].map(|d| Axis::of(geometry, d));
+        let mut phases = Vec::with_capacity(depth.len() * height.len() * width.len());
+        for d in &depth {
+            for h in &height {
+                for w in &width {
+                    let axes = [d, h, w];
+                    phases.push(Phase::new(weights, (inputs, outputs), geometry, axes, &channels)?);
+                }
+            }
+        }
+        Ok(Self { geometry, inputs, outputs, channels, phases, bare: Cached::default() })
+    }
+
+    /// Input and output channels.
+    #[must_use]
+    pub fn channels(&self) -> (usize, usize) {
+        (self.inputs, self.outputs)
+    }
+
+    /// Size of the output for an input of size `input`, with so many pixels more at its ends.
+    pub fn output(&self, input: [usize; 3], output_padding: [usize; 3]) -> Result<[usize; 3]> {
+        self.geometry.transposed_output(OP, input, output_padding)
+    }
+
+    /// About how long `batch` outputs of size `output` take on one thread.
+    #[must_use]
+    pub fn nanoseconds(&self, level: Level, (batch, output): (usize, [usize; 3])) -> usize {
+        let time = |phase: &Phase| {
+            let pixels: usize = phase.size(output, self.geometry.stride).iter().product();
+            phase.conv.nanoseconds(level, batch * pixels)
+        };
+        self.phases.iter().map(time).sum()
+    }
+
+    /// The transposed convolution of `batch` images of size `input`, channels last, into `out`, channels
+    /// last.
+    ///
+    /// # Errors
+    /// If a length does not fit, or the scales do not fit each other.
+    pub fn quantized(
+        &self,
+        level: Level,
+        how: Static,
+        (batch, input, output_padding): (usize, [usize; 3], [usize; 3]),
+        x: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let output = self.output(input, output_padding)?;
+        let pixels = batch * output.iter().product::<usize>();
+        same(OP, "input length", x.len(), batch * input.iter().product::<usize>() * self.inputs)?;
+        same(OP, "output length", out.len(), pixels * self.outputs)?;
+        let threads = threads_for(self.nanoseconds(level, (batch, output)));
+        let outside = &vec![how.input.zero_point as u8; self.inputs][..];
+        let source = Source { x, input, outside };
+        let mut jobs = Vec::with_capacity(self.phases.len());
+        for phase in &self.phases {
+            jobs.push(phase.job((level, threads), how, source, (batch, output), self.geometry)?);
+        }
+        let bare = if self.reaches_all() { None } else { Some(self.bare(level, how)?) };
+        let few = self.geometry.groups == 1 && pixels < 6 * threads * self.phases.len();
+        let by = if few { Split::Columns(64) } else { Split::Rows(6) };
+        split(out, self.outputs, threads, by, |mut window| {
+            if let Some(bare) = &bare {
+                fill(bare, &mut window);
+            }
+            for job in &jobs {
+                job.run(level, source, &mut window);
+            }
+        });
+        Ok(())
+    }
+
+    /// Whether every output has taps.
+    fn reaches_all(&self) -> bool {
+        self.phases.len() == self.geometry.stride.iter().product::<usize>()
+    }
+
+    /// The pixel that no tap reaches.
+    fn bare(&self, level: Level, how: Static) -> Result<Arc<Vec<u8>>> {
+        self.bare.get(how, || {
+            let plan = &Plan::new(OP, &self.channels, &vec![0; self.outputs], 0, how)?;
+            let mut pixel = vec![0; self.outputs];
+            level.run(Bare { plan, pixel: &mut pixel });
+            Ok(pixel)
+        })
+    }
+}
+
+impl Phase {
+    fn new(
+        weights: &[i8],
+        (inputs, outputs): (usize, usize),
+        geometry: Geometry,
+        axes: [&Axis; 3],
+        channels: &Channels,
+    ) -> Result<Self> {
+        let c = inputs / geometry.groups;
+        let [depth, height, width] = axes;
+        let mut own = Vec::with_capacity(weights.len());
+        for channel in weights.chunks_exact(geometry.taps() * c) {
+            for kd in &depth.taps {
+                for kh in &height.taps {
+                    for kw in &width.taps {
+                        let tap = (kd * geometry.kernel[1] + kh) * geometry.kernel[2] + kw;
+                        own.extend_from_slice(&channel[tap * c..][..c]);
+                    }
+                }
+            }
+        }
+        let geometry = Geometry {
+            kernel: axes.map(|axis| axis.taps.len()),
+            stride: [1; 3],
+            padding: axes.map(|axis| axis.padding),
+            dilation: axes.map(|axis| axis.dilation),
+            groups: geometry.groups,
+        };
+        // The kernels of narrow groups read rows from their first pixel on.
+        let from_first = isize::try_from(width.padding).is_ok();
+        let narrow = match channels.zero_points.is_empty() && from_first {
+            true => Narrow::new(&own, (inputs, outputs), geometry),
+            false => None,
+        };
+        let packed = match narrow {
+            Some(narrow) => Packed::Narrow(Box::new(narrow), channels.clone()),
+            None => Packed::groups(&own, (inputs, outputs), geometry, channels)?,
+        };
+        let conv = Conv { geometry, inputs, outputs, packed, plans: Cached::default() };
+        Ok(Self { first: axes.map(|axis| axis.first), conv })
+    }
+
+    /// How many of the phase's outputs there are in an output of size `output`.
+    fn size(&self, output: [usize; 3], stride: [usize; 3]) -> [usize; 3] {
+        std::array::from_fn(|d| output[d].saturating_sub(self.first[d]).div_ceil(stride[d]))
+    }
+
+    /// Which pixels of `batch` outputs of size `output` are the phase's.
+    fn places(&self, (batch, output): (usize, [usize; 3]), stride: [usize; 3]) -> Vec<usize> {
+        let size = self.size(output, stride);
+        let at = |d: usize, n: usize| self.first[d] + n * stride[d];
+        let mut places = Vec::with_capacity(batch * size.iter().product::<usize>());
+        for image in 0..batch {
+            for d in 0..size[0] {
+                for h in 0..size[1] {
+                    let line = (image * output[0] + at(0, d)) * output[1] + at(1, h);
+                    places.extend((0..size[2]).map(|w| line * output[2] + at(2, w)));
+                }
+            }
+        }
+        places
+    }
+
+    /// What a call has to do for the phase.
+    fn job(
+        &self,
+        (level, threads): (Level, usize),
+        how: Static,
+        source: Source<'_>,
+        (batch, output): (usize, [usize; 3]),
+        geometry: Geometry,
+    ) -> Result<Job<'_>> {
+        let (conv, plans) = (&self.conv, self.conv.plans(how)?);
+        let places = self.places((batch, output), geometry.stride);
+        let size = self.size(output, geometry.stride);
+        let mut made = Vec::new();
+        if let Packed::Narrow(layer, _) = &conv.packed
+            && !places.is_empty()
+        {
+            made.resize(places.len() * conv.outputs, 0);
+            let images = (source.x, source.input, size, how.input.zero_point as u8);
+            run_narrow(layer, (&plans[0], level, threads), images, &mut made);
+        }
+        Ok(Job { conv, plans, places, size, made })
+    }
+}
+
+impl Axis {
+    /// The phases of axis `d` that have taps.
+    fn of(geometry: Geometry, d: usize) -> Vec<Self> {
+        let (stride, dilation) = (geometry.stride[d], geometry.dilation[d]);
+        let mut phases = Vec::<Self>::new();
+        // From the last tap, which meets the first input.
+        for k in (0..geometry.kernel[d]).rev() {
+            let place = k * dilation;
+            let first = (place % stride + stride - geometry.padding[d] % stride) % stride;
+            if let Some(phase) = phases.iter_mut().find(|phase| phase.first == first) {
+                if phase.taps.len() == 1 {
+                    phase.dilation = (phase.taps[0] - k) * dilation / stride;
+                }
+                phase.taps.push(k);
+            } else {
+                let padding = (place / stride).wrapping_sub((first + geometry.padding[d]) / stride);
+                phases.push(Self { first, taps: vec![k], padding, dilation: 1 });
+            }
+        }
+        phases
+    }
+}
+
+impl Job<'_> {
+    /// The outputs of the phase that lie in `window`.
+    fn run(&self, level: Level, source: Source<'_>, window: &mut Window<'_, u8>) {
+        let Self { conv, plans, size, .. } = self;
+        let (places, plans, size) = (&self.places[..], &plans[..], *size);
+        let (geometry, channels, groups) = (conv.geometry, conv.inputs, conv.groups());
+        let Source { x, input, outside } = source;
+        let inputs = channels / geometry.groups;
+        if let Packed::Narrow(..) = conv.packed {
+            for row in places.within(window.rows()) {
+                let pixel = &self.made[row * conv.outputs..][..conv.outputs];
+                window.row(places[row]).copy_from_slice(pixel);
+            }
+        } else if geometry.is_pointwise() && size == input {
+            let pixels = Dense { data: x, k: channels };
+            level.run(rows::Part { pixels, places, inputs, groups, plans, window });
+        } else {
+            let pixels = Patches { geometry, x, input, output: size, channels, outside };
+            level.run(rows::Part { pixels, places, inputs, groups, plans, window });
+        }
+    }
+}
+
+/// Fills `window` with the pixel `bare`.
+fn fill(bare: &[u8], window: &mut Window<'_, u8>) {
+    let columns = window.columns();
+    for row in window.rows() {
+        window.row(row).copy_from_slice(&bare[columns.clone()]);
+    }
+}
+
+/// A pixel whose sums are zero.
+struct Bare<'a> {
+    plan: &'a Plan,
+    pixel: &'a mut [u8],
+}
+
+impl Kernel for Bare<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I) {
+        for (block, out) in self.pixel.chunks_mut(LANES).enumerate() {
+            self.plan.store(isa, block, &[[0; LANES]], 0, out);
+        }
+    }
+}
