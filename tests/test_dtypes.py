@@ -94,3 +94,43 @@ def test_default_type_is_used_for_new_tensors(default_dtype):
 def test_default_type_must_be_a_wide_float(bad):
     with pytest.raises(qrs.DtypeError, match="set_default_dtype"):
         qrs.set_default_dtype(bad)
+
+
+@pytest.mark.parametrize("name", ["int8", "uint8", "int16", "int32", "int64"])
+def test_limits_of_integers_are_those_of_numpy(name):
+    ours, theirs = qrs.iinfo(getattr(qrs, name)), np.iinfo(name)
+    assert (ours.min, ours.max, ours.bits, ours.dtype) == (
+        theirs.min,
+        theirs.max,
+        theirs.bits,
+        name,
+    )
+
+
+@pytest.mark.parametrize(("name", "limits"), QUANTIZED.items())
+def test_limits_of_quantized_types_are_those_of_their_integers(name, limits):
+    info = qrs.iinfo(getattr(qrs, name))
+    assert (info.min, info.max) == limits
+    assert info.bits == {"qint32": 32, "quint4x2": 4}.get(name, 8)
+    assert str(info) == f"iinfo(min={limits[0]}, max={limits[1]}, dtype={name})"
+
+
+@pytest.mark.parametrize("name", ["float16", "float32", "float64"])
+def test_limits_of_floats_are_those_of_numpy(name):
+    ours, theirs = qrs.finfo(getattr(qrs, name)), np.finfo(name)
+    for field in ("bits", "min", "max", "eps", "tiny", "smallest_normal", "resolution"):
+        assert getattr(ours, field) == getattr(theirs, field)
+    assert f"dtype={name})" in repr(ours)
+
+
+def test_limits_are_asked_of_the_right_kind(default_dtype):
+    qrs.set_default_dtype(qrs.float64)
+    assert qrs.finfo().dtype == "float64"
+    for bad in (qrs.float32, qrs.bool, "int8"):
+        with pytest.raises(
+            qrs.DtypeError, match=r"iinfo: .* expected an integer or quantized type"
+        ):
+            qrs.iinfo(bad)
+    for bad in (qrs.int8, qrs.qint8, "float32"):
+        with pytest.raises(qrs.DtypeError, match=r"finfo: .* expected a floating-point type"):
+            qrs.finfo(bad)

@@ -31,6 +31,18 @@ ABSENT: dict[str, dict[str, str]] = {
             "operators are functions of qrs.nn.quantized.functional, and the layers of "
             "qrs.nn.quantized pack their own weights; use these"
         ),
+        **{
+            name: f"use qrs.nn.functional.{name}"
+            for name in (
+                *("adaptive_avg_pool1d", "adaptive_max_pool1d", "avg_pool1d", "batch_norm"),
+                *("bilinear", "binary_cross_entropy_with_logits", "celu", "channel_shuffle"),
+                *("conv1d", "conv2d", "conv3d", "cosine_similarity", "dropout", "embedding"),
+                *("conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "embedding_bag"),
+                *("group_norm", "instance_norm", "kl_div", "layer_norm", "max_pool1d"),
+                *("max_pool2d", "max_pool3d", "pixel_shuffle", "pixel_unshuffle", "prelu"),
+                *("selu", "threshold"),
+            )
+        },
         "quantized_batch_norm": "use qrs.nn.quantized.functional.batch_norm",
         "quantized_max_pool1d": "use qrs.nn.quantized.functional.max_pool1d",
         "quantized_max_pool2d": "use qrs.nn.quantized.functional.max_pool2d",

@@ -17,6 +17,7 @@ __all__ = [
     "bool",
     "double",
     "dtype",
+    "finfo",
     "float",
     "float16",
     "float32",
@@ -24,6 +25,7 @@ __all__ = [
     "from_numpy_dtype",
     "get_default_dtype",
     "half",
+    "iinfo",
     "int",
     "int8",
     "int16",
@@ -233,3 +235,83 @@ def set_default_dtype(d: dtype) -> None:
     if d is not float32 and d is not float64:
         raise DtypeError(f"set_default_dtype: {d!r} came, qrs.float32 or qrs.float64 was expected")
     _default = d
+
+
+class iinfo:  # noqa: N801 (PyTorch's name)
+    """The limits of an integer type, or of the stored integers of a quantized one.
+
+    Parameters
+    ----------
+    type : dtype
+
+    Attributes
+    ----------
+    bits, min, max : int
+    dtype : str
+        The name of the type.
+
+    Raises
+    ------
+    DtypeError
+        For a floating-point type or ``bool``.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.iinfo(qrs.qint8)
+    iinfo(min=-128, max=127, dtype=qint8)
+    """
+
+    def __init__(self, type: dtype) -> None:
+        if not isinstance(type, dtype) or type.is_floating_point or type is bool:
+            raise DtypeError(f"iinfo: {type!r} came, expected an integer or quantized type")
+        plain = np.iinfo(type.numpy)
+        self.min = plain.min if type.qmin is None else type.qmin
+        self.max = plain.max if type.qmax is None else type.qmax
+        self.bits = (self.max - self.min).bit_length()
+        self.dtype = type.name
+
+    def __repr__(self) -> str:
+        return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
+
+
+class finfo:  # noqa: N801 (PyTorch's name)
+    """The limits of a floating-point type.
+
+    Parameters
+    ----------
+    type : dtype, optional
+        The default floating-point type if absent.
+
+    Attributes
+    ----------
+    bits : int
+    min, max, eps, tiny, smallest_normal, resolution : float
+    dtype : str
+        The name of the type.
+
+    Raises
+    ------
+    DtypeError
+        For another type.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> qrs.finfo(qrs.float16).max
+    65504.0
+    """
+
+    def __init__(self, type: dtype | None = None) -> None:
+        kind = _default if type is None else type
+        if not isinstance(kind, dtype) or not kind.is_floating_point:
+            raise DtypeError(f"finfo: {kind!r} came, expected a floating-point type")
+        plain = np.finfo(kind.numpy)
+        self.bits = plain.bits
+        self.min, self.max, self.eps = plain.min.item(), plain.max.item(), plain.eps.item()
+        self.tiny = self.smallest_normal = plain.smallest_normal.item()
+        self.resolution = plain.resolution.item()
+        self.dtype = kind.name
+
+    def __repr__(self) -> str:
+        return f"finfo(min={self.min:g}, max={self.max:g}, eps={self.eps:g}, dtype={self.dtype})"

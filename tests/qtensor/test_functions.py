@@ -230,3 +230,48 @@ def test_qparams_of_dynamic_inputs():
     for bad in (math.nan, math.inf, -math.inf):
         with pytest.raises(NonFiniteError, match="choose_qparams: the input holds NaN"):
             _choose_qparams_per_tensor(qrs.tensor([1.0, bad]))
+
+
+@pytest.mark.parametrize("kind", [qrs.quint8, qrs.qint8, qrs.quint4x2])
+def test_a_tensor_like_another_has_its_scales(kind):
+    scales, points = qrs.tensor([0.5, 0.25]), qrs.tensor([1, 3])
+    one = qrs.quantize_per_tensor(qrs.randn(2, 3), 0.5, 1, kind)
+    many = qrs.quantize_per_channel(qrs.randn(2, 3), scales, points, 0, kind)
+    for q in (one, many):
+        for made, value in (
+            (qrs.zeros_like(q), 0.0),
+            (qrs.ones_like(q), 1.0),
+            (qrs.empty_like(q), 0.0),
+            (qrs.full_like(q, 2.6), 2.5),
+        ):
+            assert made.dtype is kind
+            assert made._qparams == q._qparams
+            assert made.tolist() == [[value] * 3] * 2
+    assert qrs.ones_like(one, dtype=kind).equal(qrs.ones_like(one))
+    with pytest.raises(DtypeError, match=r"ones_like: dtype qrs\.float32, .*call dequantize"):
+        qrs.ones_like(one, dtype=qrs.float32)
+
+
+def test_shapes_are_taken_from_quantized_tensors_too():
+    q = qrs.quantize_per_tensor(qrs.randn(2, 3), 0.5, 1, qrs.quint8)
+    assert q.view_as(q.reshape(3, 2)).shape == (3, 2)
+    assert q[:1].expand_as(q).shape == (2, 3)
+    assert qrs.zeros(6).reshape_as(q).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("relu_", "use the form without the underscore"),
+        ("copy_", "make a new tensor"),
+        ("resize_", "make a new tensor"),
+        ("share_memory_", "make a new tensor"),
+    ],
+)
+def test_what_would_change_a_tensor_is_refused(name, words):
+    q = qrs.quantize_per_tensor(qrs.randn(2, 3), 0.5, 1, qrs.quint8)
+    assert not hasattr(q, name)
+    with pytest.raises(
+        DtypeError, match=f"{name}: a quantized tensor came, which is immutable; {words}"
+    ):
+        getattr(q, name)

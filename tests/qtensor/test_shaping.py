@@ -39,6 +39,8 @@ CALLS = {
     "masked_select": [(qrs.arange(72).reshape(SHAPE) % 5 == 0,)],
     "gather": [(2, qrs.zeros(4, 3, 2, dtype=qrs.int64)), (0, qrs.ones(1, 3, 6, dtype=qrs.int64))],
     "contiguous": [()],
+    "unfold": [(2, 3, 2), (0, 2, 1), (1, 3, 1)],
+    "as_strided": [((4, 3), (18, 6)), ((2, 3, 6), (18, 6, 1), 18), ((72,), (1,))],
     "chunk": [(2,), (3, 1), (4, 2)],
     "split": [(3,), ((1, 5), 2), ((2, 1), 1)],
     "unbind": [(), (1,), (2,)],

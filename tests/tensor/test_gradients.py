@@ -73,6 +73,7 @@ CASES: dict[str, tuple[qrs.Tensor, tuple[Any, ...]]] = {
     "addcdiv": (some(3), (some(3), some(3))),
     "addcdiv_": (some(3), (some(3), some(3))),
     "addmv": (some(2), (some(2, 3), some(3))),
+    "as_strided": (some(3, 4), ((3, 3), (1, 2))),
     "baddbmm": (some(4, 2, 3), (some(4, 2, 5), some(4, 5, 3))),
     "bmm": (some(4, 2, 5), (some(4, 5, 3),)),
     "broadcast_to": (some(1, 3), ((4, 2, 3),)),

@@ -3,6 +3,7 @@ import pytest
 
 import qrs
 
+windows = np.lib.stride_tricks.sliding_window_view
 ARRAY = np.arange(24.0, dtype=np.float32).reshape(2, 3, 4)
 X = qrs.from_numpy(ARRAY)
 
@@ -35,6 +36,14 @@ CASES = [
     (lambda x: x.expand(2, 2, 3, 4), np.broadcast_to(ARRAY, (2, 2, 3, 4))),
     (lambda x: x[:1].expand_as(x), np.broadcast_to(ARRAY[:1], (2, 3, 4))),
     (lambda x: qrs.broadcast_to(x[:1], (2, 3, 4)), np.broadcast_to(ARRAY[:1], (2, 3, 4))),
+    (lambda x: x.unfold(2, 3, 1), windows(ARRAY, 3, 2)),
+    (lambda x: x.unfold(-1, 2, 2), windows(ARRAY, 2, 2)[:, :, ::2]),
+    (lambda x: x.unfold(1, 3, 7), windows(ARRAY, 3, 1)[:, ::7]),
+    (lambda x: x.unfold(0, 1, 1), windows(ARRAY, 1, 0)),
+    (lambda x: x.as_strided((2, 3), (12, 1), 4), ARRAY[:, 1, :3]),
+    (lambda x: qrs.as_strided(x, (3, 3), (0, 5)), np.broadcast_to(ARRAY.flat[[0, 5, 10]], (3, 3))),
+    (lambda x: x.as_strided((), (), 7), ARRAY.reshape(-1)[7]),
+    (lambda x: x.as_strided((0, 2), (1, 1)), np.zeros((0, 2))),
     (lambda x: x.triu(1), np.triu(ARRAY, 1)),
     (lambda x: x.tril(), np.tril(ARRAY)),
     (lambda x: x.diagonal(), np.diagonal(ARRAY)),
@@ -117,6 +126,13 @@ def test_channels_last_is_another_order_of_the_same_elements():
         (lambda x: x.unflatten(2, (3, 2)), "their product"),
         (lambda x: x.movedim(0, 7), "movedim"),
         (qrs.diag, "a vector or a matrix"),
+        (lambda x: x.unfold(1, 4, 1), "size 4 and step 1 came for dimension 1 of extent 3"),
+        (lambda x: x.unfold(1, 2, 0), "a positive step"),
+        (lambda x: x.unfold(3, 1, 1), "unfold: dim 3"),
+        (lambda x: x.as_strided((2,), (1, 1)), "expected equal lengths"),
+        (lambda x: x.as_strided((2, 2), (20, 4)), "reach elements 0 to 24, expected 0 to 23"),
+        (lambda x: x.as_strided((2,), (-1,)), "reach elements -1 to 0"),
+        (lambda x: x.T.as_strided((2,), (1,)), r"call contiguous\(\) before"),
     ],
 )
 def test_shapes_that_do_not_fit_are_refused(function, message):

@@ -340,6 +340,11 @@ class QuantizedBase:
         # NumPy's functions give scalars for arrays without dimensions.
         return self._make(np.asarray(ints), self._qparams, self._dtype)
 
+    def _filled(self, value: float) -> Self:
+        """A tensor of the same shape, type and parameters that is one value everywhere."""
+        values = np.full(tuple(self.shape), value, np.float32)
+        return self._make(quantized(values, self._qparams, self._dtype), self._qparams, self._dtype)
+
     def _refuse(self, op: str, why: str) -> NoReturn:
         raise DtypeError(f"{op}: {why}; call dequantize() first")
 

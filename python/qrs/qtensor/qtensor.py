@@ -190,13 +190,14 @@ class QTensor(JoinMethods, ReduceMethods):
         )
 
     def __getattr__(self, name: str) -> Any:
+        if name.endswith("_") and not name.startswith("_"):
+            plain = hasattr(type(self), name[:-1])
+            raise NoSuchOperationError(
+                f"{name}: a quantized tensor came, which is immutable; "
+                + ("use the form without the underscore" if plain else "make a new tensor")
+            )
         if name.startswith("__") or not hasattr(Tensor, name):
             raise AttributeError(f"QTensor has no attribute {name!r}")
-        if name.endswith("_"):
-            raise NoSuchOperationError(
-                f"{name}: a quantized tensor came, which is immutable; use the form without the "
-                "underscore"
-            )
         # A function that reaches for the float data knows its own name only.
         where = "" if name.startswith("_") else f"{name}: "
         raise NoSuchOperationError(

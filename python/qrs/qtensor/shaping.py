@@ -85,6 +85,8 @@ class ShapeMethods(QuantizedBase):
     masked_select = _one("masked_select")
     gather = _one("gather")
     contiguous = _one("contiguous")
+    unfold = _one("unfold")
+    as_strided = _one("as_strided")
     chunk = _several("chunk")
     split = _several("split")
     unbind = _several("unbind")

@@ -206,6 +206,7 @@ from qrs.tensor.size import (
     memory_format,
     preserve_format,
 )
+from qrs.tensor.strided import as_strided
 from qrs.tensor.tensor_type import Tensor
 
 __all__ = [
@@ -234,6 +235,7 @@ __all__ = [
     "argmax",
     "argmin",
     "argsort",
+    "as_strided",
     "as_tensor",
     "asin",
     "atan",

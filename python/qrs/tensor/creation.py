@@ -268,14 +268,27 @@ def full(
     return made(array, requires_grad, device)
 
 
-def _like(input: Tensor, dtype: Dtype | None, where: str) -> Any:
-    return input._array.dtype if dtype is None else plain_dtype(where, dtype)
+def _filled_like(
+    where: str, input: Any, value: Any, dtype: Dtype | None, device: Any, requires_grad: bool
+) -> Any:
+    """One value everywhere, with the shape and type of a tensor; None leaves it open."""
+    if input.is_quantized:
+        if dtype not in (None, input.dtype) or requires_grad:
+            raise DtypeError(
+                f"{where}: dtype {dtype!r}, requires_grad {requires_grad} came for a quantized "
+                "tensor, expected neither; call dequantize() first"
+            )
+        return input._filled(0.0 if value is None else float(value))
+    kind = input._array.dtype if dtype is None else plain_dtype(where, dtype)
+    shape = input._array.shape
+    array = np.empty(shape, kind) if value is None else np.full(shape, value, kind)
+    return made(array, requires_grad, device)
 
 
 def zeros_like(
     input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros with the shape and type of `input`.
+    """Zeros with the shape and type (and scale, if quantized) of `input`.
 
     Examples
     --------
@@ -283,14 +296,14 @@ def zeros_like(
     >>> qrs.zeros_like(qrs.tensor([1, 2]))
     tensor([0, 0])
     """
-    array = np.zeros(input._array.shape, _like(input, dtype, "zeros_like"))
-    return made(array, requires_grad, device)
+    result: Tensor = _filled_like("zeros_like", input, 0, dtype, device, requires_grad)
+    return result
 
 
 def ones_like(
     input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones with the shape and type of `input`.
+    """Ones with the shape and type (and scale, if quantized) of `input`.
 
     Examples
     --------
@@ -298,14 +311,14 @@ def ones_like(
     >>> qrs.ones_like(qrs.tensor([1, 2]))
     tensor([1, 1])
     """
-    array = np.ones(input._array.shape, _like(input, dtype, "ones_like"))
-    return made(array, requires_grad, device)
+    result: Tensor = _filled_like("ones_like", input, 1, dtype, device, requires_grad)
+    return result
 
 
 def empty_like(
     input: Tensor, *, dtype: Dtype | None = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Memory with the shape and type of `input`, whatever it holds.
+    """Memory with the shape and type of `input`, whatever it holds; zeros, if quantized.
 
     Examples
     --------
@@ -313,8 +326,8 @@ def empty_like(
     >>> qrs.empty_like(qrs.zeros(2, 3)).shape
     qrs.Size([2, 3])
     """
-    array = np.empty(input._array.shape, _like(input, dtype, "empty_like"))
-    return made(array, requires_grad, device)
+    result: Tensor = _filled_like("empty_like", input, None, dtype, device, requires_grad)
+    return result
 
 
 def full_like(
@@ -325,7 +338,7 @@ def full_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value everywhere, with the shape and type of `input`.
+    """One value everywhere, with the shape and type (and scale, if quantized) of `input`.
 
     Examples
     --------
@@ -333,5 +346,6 @@ def full_like(
     >>> qrs.full_like(qrs.zeros(2), 7)
     tensor([7., 7.])
     """
-    kind = _like(input, dtype, "full_like")
-    return made(np.full(input._array.shape, scalar_of(fill_value), kind), requires_grad, device)
+    value = scalar_of(fill_value)
+    result: Tensor = _filled_like("full_like", input, value, dtype, device, requires_grad)
+    return result

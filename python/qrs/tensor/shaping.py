@@ -99,7 +99,7 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
     >>> qrs.arange(4).view_as(qrs.zeros(2, 2)).shape
     qrs.Size([2, 2])
     """
-    return view(input, other._array.shape)
+    return view(input, tuple(other.shape))
 
 
 @on_tensor
@@ -112,7 +112,7 @@ def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     >>> qrs.arange(4).reshape_as(qrs.zeros(2, 2)).shape
     qrs.Size([2, 2])
     """
-    return reshape(input, other._array.shape)
+    return reshape(input, tuple(other.shape))
 
 
 @on_tensor
@@ -294,7 +294,7 @@ def expand_as(input: Tensor, other: Tensor) -> Tensor:
     >>> qrs.zeros(1, 3).expand_as(qrs.zeros(2, 3)).shape
     qrs.Size([2, 3])
     """
-    return apply(rules.EXPAND, input, shape=other._array.shape)
+    return apply(rules.EXPAND, input, shape=tuple(other.shape))
 
 
 @on_tensor

@@ -27,6 +27,7 @@ from qrs.tensor import (
     linalg,
     reductions,
     shaping,
+    strided,
 )
 from qrs.tensor.conversion import Conversion
 from qrs.tensor.core import integers
@@ -261,6 +262,7 @@ class Tensor(Operators, InPlace, Facts, Exchange, Conversion, Variable):
     var = reductions.var
     var_mean = reductions.var_mean
 
+    as_strided = strided.as_strided
     broadcast_to = shaping.broadcast_to
     chunk = joining.chunk
     clone = shaping.clone
@@ -290,6 +292,7 @@ class Tensor(Operators, InPlace, Facts, Exchange, Conversion, Variable):
     triu = diagonals.triu
     unbind = joining.unbind
     unflatten = shaping.unflatten
+    unfold = strided.unfold
     unsqueeze = shaping.unsqueeze
     view = shaping.view
     view_as = shaping.view_as

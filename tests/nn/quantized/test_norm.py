@@ -5,7 +5,7 @@ import pytest
 
 import qrs
 from qrs import nn
-from qrs.errors import ShapeError
+from qrs.errors import ShapeError, UnsupportedLayerError
 from qrs.nn import quantized as nnq
 from qrs.nn.intrinsic import quantized as nniq
 
@@ -82,3 +82,14 @@ def test_wrong_ranks_are_refused() -> None:
 def test_from_float_wants_the_float_class() -> None:
     with pytest.raises(TypeError, match="a Linear came, expected a LayerNorm"):
         nnq.LayerNorm.from_float(nn.Linear(2, 2))
+
+
+@pytest.mark.parametrize("rank", ["1d", "2d", "3d"])
+def test_batch_norm_without_running_statistics_has_no_quantized_form(rank: str) -> None:
+    """Its output depends on the whole batch, in evaluation too."""
+    layer = getattr(nn, f"BatchNorm{rank}")(3, track_running_stats=False)
+    x = data((2, 3, *[4] * int(rank[0])))
+    with pytest.raises(
+        UnsupportedLayerError, match=r"without running statistics .*qconfig to None"
+    ):
+        converted(layer, x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from qrs.errors import UnsupportedLayerError
 from qrs.nn.layers import batchnorm
 from qrs.nn.quantized import functional as F
 from qrs.nn.quantized.norm import NormBase
@@ -36,6 +37,12 @@ class _BatchNorm(NormBase):
 
     @classmethod
     def _like(cls, mod: Any) -> Self:
+        if mod.running_mean is None:
+            raise UnsupportedLayerError(
+                f"Quantized{cls.__name__}.from_float: a {type(mod).__name__} without running "
+                "statistics came, expected track_running_stats=True; set its qconfig to None and "
+                "put it between a DeQuantStub and a QuantStub"
+            )
         new = cls(mod.num_features, mod.eps, mod.momentum)
         names = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
         found = {name: getattr(mod, name) for name in names if getattr(mod, name) is not None}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qrs.backends import check_engine
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, QrsError, ShapeError
 from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
@@ -40,8 +40,13 @@ class PackedModule(Module):
             if problem:
                 kind = DtypeError if "dtype" in problem else ShapeError
                 raise kind(f"{self._get_name()}.{name}: {problem}")
-        self._values.update(values)
-        self._pack()
+        old = self._values
+        self._values = old | values
+        try:
+            self._pack()
+        except QrsError as error:
+            self._values = old
+            raise type(error)(f"{self._get_name()}: {error}") from error
 
     def _mismatch(self, name: str, value: Any) -> str:
         """What is wrong with a value, or nothing."""
@@ -88,6 +93,7 @@ class PackedModule(Module):
         error_msgs: list[str],
     ) -> None:
         self._translate(state_dict, prefix)
+        found: dict[str, QTensor | Tensor] = {}
         for name in list(self._values):
             key = prefix + name
             if key not in state_dict:
@@ -100,13 +106,16 @@ class PackedModule(Module):
             if problem:
                 error_msgs.append(f"{key}: {problem}")
             else:
-                self._values[name] = value
+                found[name] = value
         engine = state_dict.pop(prefix + "engine", self.engine)
         try:
             self.engine = check_engine(engine, prefix + "engine")
         except ValueError as error:
             error_msgs.append(str(error))
-        self._pack()
+        try:
+            self._set(found)
+        except QrsError as error:
+            error_msgs.append(str(error))
         super()._load_from_state_dict(
             state_dict,
             prefix,

@@ -8,7 +8,7 @@ import numpy as np
 
 from qrs._kernels import PackedLinear
 from qrs.dtypes import qint8
-from qrs.errors import DtypeError, QrsError
+from qrs.errors import DtypeError, QrsError, ShapeError
 from qrs.qtensor import QTensor, quantize_per_channel, quantize_per_tensor
 from qrs.tensor import Tensor
 
@@ -114,8 +114,25 @@ def kernel_params(weight: QTensor, axis: int = 0) -> tuple[Array, Array | None]:
     tuple
         Scales, float32: one, or one for each output channel. Zero points, int32, one for each
         output channel; None if all are zero.
+
+    Raises
+    ------
+    ShapeError
+        If the scales lie along another axis.
+    DtypeError
+        If the zero points are not integers.
     """
+    if weight.qscheme().has_float_qparams:
+        raise DtypeError(
+            "weight: a tensor with float zero points came, expected integer ones; use "
+            "qrs.per_channel_affine or qrs.per_channel_symmetric"
+        )
     if weight.qscheme().is_per_channel:
+        if weight.q_per_channel_axis() != axis:
+            raise ShapeError(
+                f"weight: scales along axis {weight.q_per_channel_axis()} came, expected axis "
+                f"{axis}, the output channels"
+            )
         scales = weight.q_per_channel_scales()._array
         zero_points = weight.q_per_channel_zero_points()._array
     else:
