@@ -40,6 +40,11 @@ class PerTensor:
     zero_point: int
 
     @property
+    def pair(self) -> tuple[float, int]:
+        """Both, as the kernels take them."""
+        return self.scale, self.zero_point
+
+    @property
     def scheme(self) -> qscheme:
         """`per_tensor_affine`."""
         return per_tensor_affine

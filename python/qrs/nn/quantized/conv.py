@@ -79,7 +79,7 @@ class QuantizedConv(StaticLayer, ConvSettings):
         out = self._packed.quantized(
             ints.transpose(TO_LAST[self.rank]),
             *sizes,
-            (own.scale, own.zero_point),
+            own.pair,
             self._pair,
             self._span,
             self.engine,

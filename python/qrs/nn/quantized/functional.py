@@ -6,6 +6,7 @@ of `nn.functional` and the modules of `nn`, when a quantized tensor comes.
 
 from qrs.nn.functional.dispatch import QUANTIZED
 from qrs.nn.quantized import functional_activation as activation
+from qrs.nn.quantized import functional_adaptive_pooling as adaptive_pooling
 from qrs.nn.quantized import functional_moving as moving
 from qrs.nn.quantized import functional_pooling as pooling
 from qrs.nn.quantized.functional_activation import (
@@ -23,6 +24,14 @@ from qrs.nn.quantized.functional_activation import (
     tanh,
     threshold,
     unary,
+)
+from qrs.nn.quantized.functional_adaptive_pooling import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
 )
 from qrs.nn.quantized.functional_arithmetic import (
     add,
@@ -49,12 +58,6 @@ from qrs.nn.quantized.functional_moving import (
 )
 from qrs.nn.quantized.functional_norm import batch_norm, group_norm, instance_norm, layer_norm
 from qrs.nn.quantized.functional_pooling import (
-    adaptive_avg_pool1d,
-    adaptive_avg_pool2d,
-    adaptive_avg_pool3d,
-    adaptive_max_pool1d,
-    adaptive_max_pool2d,
-    adaptive_max_pool3d,
     avg_pool1d,
     avg_pool2d,
     avg_pool3d,
@@ -118,7 +121,8 @@ __all__ = [
     "upsample_nearest",
 ]
 
-QUANTIZED.update({name: getattr(pooling, name) for name in pooling.__all__})
+for poolings in (pooling, adaptive_pooling):
+    QUANTIZED.update({name: getattr(poolings, name) for name in poolings.__all__})
 QUANTIZED.update(
     {
         function.__name__: function

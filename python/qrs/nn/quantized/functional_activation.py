@@ -7,7 +7,7 @@ from typing import Any
 
 from qrs.errors import DtypeError
 from qrs.nn.functional import activation
-from qrs.nn.quantized.output import byte_tensor
+from qrs.nn.quantized.output import byte_tensor, pair_of
 from qrs.qtensor import QTensor
 from qrs.qtensor.qparams import PerTensor, per_tensor
 from qrs.qtensor.tables import by_table
@@ -180,8 +180,7 @@ def tanh(input: QTensor, scale: float, zero_point: int) -> QTensor:
 def _own(where: str, x: Any) -> tuple[QTensor, tuple[float, int]]:
     """The tensor and its parameters, for functions that keep them."""
     x = byte_tensor(f"quantized.{where}", x)
-    qparams: Any = x._qparams
-    return x, (qparams.scale, qparams.zero_point)
+    return x, pair_of(x)
 
 
 def leaky_relu(

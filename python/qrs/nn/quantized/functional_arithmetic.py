@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs import _kernels
 from qrs.errors import DtypeError, ShapeError
-from qrs.nn.quantized.output import byte_tensor
+from qrs.nn.quantized.output import Pair, byte_tensor, pair_of
 from qrs.qtensor import QTensor
 from qrs.qtensor.qparams import PerTensor, per_tensor
 from qrs.qtensor.tables import known_table
@@ -31,13 +31,6 @@ __all__ = [
     "mul_scalar_relu",
 ]
 
-Pair = tuple[float, int]
-
-
-def _pair(x: QTensor) -> Pair:
-    qparams: Any = x._qparams
-    return qparams.scale, qparams.zero_point
-
 
 def _two(operation: str, a: Any, b: Any) -> tuple[QTensor, QTensor]:
     """Both operands, if they are quantized tensors of one type."""
@@ -52,9 +45,8 @@ def _two(operation: str, a: Any, b: Any) -> tuple[QTensor, QTensor]:
 
 def combined(operation: str, a: QTensor, b: QTensor, output: PerTensor, relu: bool) -> QTensor:
     """Add or multiply two tensors of bytes of one type, which were checked."""
-    pairs = (_pair(a), _pair(b))
-    end = (output.scale, output.zero_point)
-    ints = _kernels.binary(operation, a._ints, b._ints, pairs, end, relu)
+    pairs = (pair_of(a), pair_of(b))
+    ints = _kernels.binary(operation, a._ints, b._ints, pairs, output.pair, relu)
     return QTensor._wrap(ints, output, a._dtype)
 
 
@@ -166,7 +158,7 @@ def add_scalar(x: QTensor, c: float) -> QTensor:
     """
     x, c = _number("add_scalar", x, c)
     low, high = _range(x)
-    scale, zero_point = _pair(x)
+    scale, zero_point = pair_of(x)
     moved = zero_point - round(c / scale)
     if low <= moved <= high:
         return QTensor._wrap(x._ints, PerTensor(scale, moved), x._dtype)
@@ -218,7 +210,7 @@ def mul_scalar(x: QTensor, c: float) -> QTensor:
     if c == 0:
         return QTensor.zeros(tuple(x.shape), 1.0, 0, x._dtype)
     low, high = _range(x)
-    scale, zero_point = _pair(x)
+    scale, zero_point = pair_of(x)
     point = zero_point if c > 0 else low + high - zero_point
     output = per_tensor(scale * abs(c), point, x._dtype, "quantized.mul_scalar")
     # Inverting the bits mirrors the range, that of either type.
@@ -288,7 +280,7 @@ def cat(
                 f"{where}: shapes {shape} and {own} came, expected equal lengths in every "
                 f"dimension but {axis}"
             )
-    own_scale, own_point = _pair(first)
+    own_scale, own_point = pair_of(first)
     output = per_tensor(
         own_scale if scale is None else scale,
         own_point if zero_point is None else zero_point,
@@ -353,7 +345,7 @@ def matmul(a: QTensor, b: QTensor, scale: float, zero_point: int) -> QTensor:
         )
     x, y = np.broadcast_to(x, (*lead, m, k)), np.broadcast_to(y, (*lead, k, n))
     output = per_tensor(scale, zero_point, a._dtype, "quantized.matmul")
-    pairs = (_pair(a), _pair(b), (output.scale, output.zero_point))
+    pairs = (pair_of(a), pair_of(b), output.pair)
     ints = _products(x.reshape(-1, m, k), y.reshape(-1, k, n), *pairs)
     shape = [*lead, *(() if left.ndim == 1 else (m,)), *(() if right.ndim == 1 else (n,))]
     return QTensor._wrap(ints.reshape(shape), output, a._dtype)

@@ -13,7 +13,7 @@ import numpy as np
 
 from qrs import _kernels
 from qrs.nn.functional import padding, resample, shape
-from qrs.nn.quantized.functional_pooling import (
+from qrs.nn.quantized.functional_adaptive_pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
     adaptive_avg_pool3d,

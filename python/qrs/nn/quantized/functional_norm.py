@@ -12,7 +12,7 @@ from qrs import _kernels
 from qrs.errors import ShapeError
 from qrs.nn.functional.norm import check_channels, check_normalized
 from qrs.nn.quantized.images import TO_FIRST, TO_LAST
-from qrs.nn.quantized.output import byte_tensor
+from qrs.nn.quantized.output import byte_tensor, pair_of
 from qrs.qtensor import QTensor
 from qrs.qtensor.qparams import PerTensor, per_tensor
 from qrs.tensor import Tensor
@@ -24,10 +24,6 @@ Array = np.ndarray[Any, Any]
 
 def _floats(tensor: Tensor | None) -> Array | None:
     return None if tensor is None else tensor._array
-
-
-def _pair(qparams: Any) -> tuple[float, int]:
-    return qparams.scale, qparams.zero_point
 
 
 def _checked(where: str, x: Any, scale: float, zero_point: int) -> tuple[QTensor, PerTensor]:
@@ -104,8 +100,8 @@ def batch_norm(
             _floats(weight),
             _floats(bias),
             eps,
-            _pair(x._qparams),
-            _pair(output),
+            pair_of(x),
+            output.pair,
             relu,
             channels_last,
         )
@@ -156,8 +152,8 @@ def layer_norm(
         _floats(weight),
         _floats(bias),
         eps,
-        _pair(x._qparams),
-        _pair(output),
+        pair_of(x),
+        output.pair,
     )
     return QTensor._wrap(ints, output, x._dtype)
 
@@ -246,8 +242,8 @@ def _grouped(
             _floats(weight),
             _floats(bias),
             eps,
-            _pair(x._qparams),
-            _pair(output),
+            pair_of(x),
+            output.pair,
             channels_last,
         )
 

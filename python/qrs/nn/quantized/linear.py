@@ -91,9 +91,7 @@ class Linear(StaticLayer):
         """
         x = self._checked(input)
         own: Any = x._qparams
-        ints = self._packed.quantized(
-            x._ints, (own.scale, own.zero_point), self._pair, self._span, self.engine
-        )
+        ints = self._packed.quantized(x._ints, own.pair, self._pair, self._span, self.engine)
         return QTensor._wrap(ints, self._output, self.output_dtype)
 
     def extra_repr(self) -> str:

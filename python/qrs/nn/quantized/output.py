@@ -17,7 +17,18 @@ from qrs.qtensor import PerTensor, QTensor
 from qrs.qtensor.qparams import per_tensor
 from qrs.tensor import Tensor
 
-__all__ = ["Converted", "QuantizedOutput", "byte_tensor", "observed_output", "refuse_input"]
+__all__ = [
+    "Converted",
+    "Pair",
+    "QuantizedOutput",
+    "byte_tensor",
+    "observed_output",
+    "pair_of",
+    "refuse_input",
+]
+
+Pair = tuple[float, int]
+"""A scale and a zero point, as the kernels take them."""
 
 _RANGES = {quint8: (0, 255), qint8: (-128, 127)}
 
@@ -65,6 +76,13 @@ def byte_tensor(where: str, value: Any) -> QTensor:
     if type(value) is QTensor and value._dtype in _RANGES and type(value._qparams) is PerTensor:
         return value
     refuse_input(where, value)
+
+
+def pair_of(x: QTensor) -> Pair:
+    """Scale and zero point of what `byte_tensor` has checked."""
+    qparams: Any = x._qparams
+    pair: Pair = qparams.pair
+    return pair
 
 
 def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:
@@ -132,7 +150,7 @@ class QuantizedOutput(Module):
     def _put(self, output: PerTensor) -> None:
         """Keep the parameters in the forms in which `forward` wants them."""
         self._output = output
-        self._pair = (output.scale, output.zero_point)
+        self._pair = output.pair
         low, high = _RANGES[self.output_dtype]
         self._span = (output.zero_point if self.relu else low, high)
 
