@@ -116,7 +116,7 @@ def _torch(model: Any, x: Array, engine: str) -> Contender:
     return Contender(f"PyTorch {engine}", partial(small, torch.from_numpy(x)), lambda y: y.numpy())
 
 
-class _Images(tool.CalibrationDataReader):  # type: ignore[misc]
+class _Images(tool.CalibrationDataReader):  # type: ignore[misc]  # it has no types
     def __init__(self) -> None:
         self._images = _calibration()
 

@@ -211,7 +211,7 @@ def _children(source: Source, node: object) -> list[object] | None:
     if node is None or kind in (bool, int, float, str):
         return None
     if kind in (list, tuple, set, Size):
-        return list(node)  # type: ignore[call-overload, no-any-return]
+        return list(node)  # type: ignore[call-overload, no-any-return]  # its exact type is one of these
     if kind in (dict, OrderedDict):
         items: Any = node
         return [*items.values(), getattr(node, "_metadata", None)]

@@ -136,7 +136,7 @@ class TraversalMixin:
         AttributeError
             If there is none of that name.
         """
-        return self._get_member("_parameters", target)  # type: ignore[no-any-return]
+        return self._get_member("_parameters", target)  # type: ignore[no-any-return]  # the table says which type
 
     def get_buffer(self, target: str) -> Tensor:
         """Return the buffer of a dotted name.
@@ -146,7 +146,7 @@ class TraversalMixin:
         AttributeError
             If there is none of that name.
         """
-        return self._get_member("_buffers", target)  # type: ignore[no-any-return]
+        return self._get_member("_buffers", target)  # type: ignore[no-any-return]  # the table says which type
 
     def _get_member(self, table: str, target: str) -> Any:
         path, _, name = target.rpartition(".")

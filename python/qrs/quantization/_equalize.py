@@ -66,7 +66,7 @@ def _ranges(channels: Array) -> Array:
 def _layer(module: Module, where: str) -> Any:
     """The layer itself, out of a fused module where it stands in one."""
     if type(module) in _FUSED:
-        return module[0]  # type: ignore[index]
+        return module[0]  # type: ignore[index]  # fused ones are sequences
     if type(module) in _LAYERS:
         return module
     names = ", ".join(kind.__name__ for kind in (*_LAYERS, *_FUSED))

@@ -150,7 +150,7 @@ def _finishing_batches() -> Iterator[Callable[[], bool]]:
 def _length(data: Iterable[Any], most: int | None) -> int | None:
     """How many batches will come, if that can be known."""
     try:
-        count = len(data)  # type: ignore[arg-type]
+        count = len(data)  # type: ignore[arg-type]  # some have one
     except TypeError:
         return most
     return count if most is None else min(count, most)

@@ -85,7 +85,7 @@ def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concate
 
     functools.update_wrapper(call, function)
     public: Any = call
-    return public  # type: ignore[no-any-return]
+    return public  # type: ignore[no-any-return]  # it has the function's own type
 
 
 def on_tensors(

@@ -142,7 +142,7 @@ def as_tensor(data: Any, dtype: Dtype | None = None, device: Any = None) -> Tens
     """
     if isinstance(data, Variable) and (dtype is None or dtype.numpy == data._array.dtype):
         same: Any = data
-        return same  # type: ignore[no-any-return]
+        return same  # type: ignore[no-any-return]  # a Variable is a Tensor
     return made(_array("as_tensor", data, dtype, copy=False), False, device)
 
 

@@ -211,7 +211,7 @@ def batch_norm(
             for running, batch in ((running_mean, mean._array), (running_var, unbiased)):
                 moved = running._array * (1 - momentum) + batch * momentum
                 running.copy_(Tensor._wrap(np.asarray(moved, running._array.dtype)))
-    return output  # type: ignore[no-any-return]
+    return output  # type: ignore[no-any-return]  # an operation is untyped
 
 
 def _with_statistics(

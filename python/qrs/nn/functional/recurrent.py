@@ -207,7 +207,7 @@ def lstm_layer(
     ((4, 3), (2, 3))
     """
     settings = {"sizes": sizes, "reverse": reverse, "engine": engine}
-    return apply(  # type: ignore[no-any-return]
+    return apply(  # type: ignore[no-any-return]  # an operation is untyped
         LSTM_LAYER, x, h, c, w_ih, w_hh, b_ih, b_hh, w_hr, **settings
     )
 
@@ -239,7 +239,7 @@ def gru_layer(
     >>> tuple(out.shape)
     (6, 3)
     """
-    return apply(  # type: ignore[no-any-return]
+    return apply(  # type: ignore[no-any-return]  # an operation is untyped
         GRU_LAYER, x, h, w_ih, w_hh, b_ih, b_hh, sizes=sizes, reverse=reverse
     )
 
@@ -273,6 +273,6 @@ def rnn_layer(
     (6, 3)
     """
     relu = nonlinearity == "relu"
-    return apply(  # type: ignore[no-any-return]
+    return apply(  # type: ignore[no-any-return]  # an operation is untyped
         RNN_LAYER, x, h, w_ih, w_hh, b_ih, b_hh, sizes=sizes, reverse=reverse, relu=relu
     )

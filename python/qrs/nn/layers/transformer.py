@@ -125,10 +125,10 @@ class TransformerEncoderLayer(Module):
         if self.norm_first:
             attended = self._attend(self.norm1(x), src_mask, src_key_padding_mask)
             x = self._add_attended(x, attended)
-            return self._add_fed(x, self._feed(self.norm2(x)))  # type: ignore[no-any-return]
+            return self._add_fed(x, self._feed(self.norm2(x)))  # type: ignore[no-any-return]  # a module's call is untyped
         attended = self._attend(x, src_mask, src_key_padding_mask)
         x = self.norm1(self._add_attended(x, attended))
-        return self.norm2(self._add_fed(x, self._feed(x)))  # type: ignore[no-any-return]
+        return self.norm2(self._add_fed(x, self._feed(x)))  # type: ignore[no-any-return]  # a module's call is untyped
 
 
 class TransformerEncoder(Module):
@@ -167,4 +167,4 @@ class TransformerEncoder(Module):
         output: Any = src
         for layer in self.layers:
             output = layer(output, src_mask=mask, src_key_padding_mask=src_key_padding_mask)
-        return output if self.norm is None else self.norm(output)  # type: ignore[no-any-return]
+        return output if self.norm is None else self.norm(output)  # type: ignore[no-any-return]  # a module's call is untyped
