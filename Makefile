@@ -23,12 +23,14 @@ help: ## list these targets
 
 $(VENV)/installed: dev/requirements.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "qrs needs Python 3.11 or later; name one with PYTHON=...")'
+	@echo "making $(VENV) with what the tests and tools need"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python $(INSTALL) -r dev/requirements.txt
 	@touch $@
 
 $(VENV)/built: $(VENV)/installed $(RUST)
-	$(MATURIN) develop --release --locked --quiet
+	@echo "building the extension: some minutes the first time"
+	$(MATURIN) develop --release --locked
 	@touch $@
 
 .PHONY: build

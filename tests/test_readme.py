@@ -4,6 +4,8 @@ import contextlib
 import importlib.util
 import io
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from types import ModuleType
 
@@ -40,12 +42,45 @@ def table_writer() -> ModuleType:
 def test_example_prints_what_readme_shows(
     code: str, output: str, tmp_path: Path, monkeypatch
 ) -> None:
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(block(code), "README.md", "exec"), {"__name__": "readme"})
     assert without_times(printed.getvalue()) == without_times(block(output))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("sed") is None, reason="runs sed")
+def test_code_is_renamed_as_readme_says() -> None:
+    code = """
+import torch
+import torch.nn as nn
+from torch import nn, optim
+import torch.nn.functional as F
+from torch.ao.quantization import get_default_qconfig
+import torch.ao.ns._numeric_suite as ns
+def f():
+    import torch
+    model.qconfig = torch.ao.quantization.get_default_qconfig()
+from torch.utils.data import DataLoader
+import torchvision
+"""
+    expected = """
+import qrs as torch
+import qrs.nn as nn
+from qrs import nn, optim
+import qrs.nn.functional as F
+from qrs.quantization import get_default_qconfig
+import qrs.quantization._numeric_suite as ns
+def f():
+    import qrs as torch
+    model.qconfig = torch.quantization.get_default_qconfig()
+from torch.utils.data import DataLoader
+import torchvision
+"""
+    command = ["sh", "-c", block("<!-- sed -->")]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=True)
+    assert done.stdout == expected
 
 
 @pytest.mark.parametrize("page", ["README.md", "benches/README.md"])
