@@ -3,6 +3,8 @@
 //! A sum over a row has 16 partial sums, element `i` in sum `i % 16`, which are then added in pairs: the
 //! order is the same on every level, so the bits are, too.
 
+mod line;
+mod moments;
 mod quantized;
 
 pub use quantized::{Affine, Groups};

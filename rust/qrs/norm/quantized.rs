@@ -14,12 +14,11 @@
 //!          q = clamp(z_out + rne(y * (1 / s_out)))
 //! ```
 
-use std::ops::Range;
-
-use super::padded;
+use super::line::{Factor, Line, apply};
+use super::moments::{channel_moments, moments};
 use crate::byte::Byte;
 use crate::error::{Error, Result, same};
-use crate::isa::{Isa, Kernel, LANES, Level};
+use crate::isa::{Isa, Kernel, Level};
 use crate::parallel::{Split, Window, split, threads_for};
 use crate::qparams::{QParams, Quantizer, Span};
 use crate::quantize::Steps;
@@ -54,36 +53,6 @@ pub struct Groups {
     pub groups: usize,
     /// Whether the channels are innermost in memory, or the positions.
     pub channels_last: bool,
-}
-
-/// One number for a whole row, or one for each of its places.
-#[derive(Clone, Copy)]
-enum Factor<'a> {
-    All(f32),
-    Each(&'a [f32]),
-}
-
-impl Factor<'_> {
-    /// The numbers of places `16 i..`.
-    #[inline(always)]
-    fn at<I: Isa>(self, isa: I, i: usize) -> I::F {
-        match self {
-            Factor::All(v) => isa.f_splat(v),
-            Factor::Each(values) => match values[LANES * i..].first_chunk::<LANES>() {
-                Some(chunk) => isa.f_load(chunk),
-                None => isa.f_load(&padded(&values[LANES * i..], 0.0)),
-            },
-        }
-    }
-}
-
-/// `y = fma((d - center) * scale, factor, shift)`.
-#[derive(Clone, Copy)]
-struct Line<'a> {
-    center: Factor<'a>,
-    scale: f32,
-    factor: Factor<'a>,
-    shift: Factor<'a>,
 }
 
 impl Affine<'_> {
@@ -212,36 +181,6 @@ impl Groups {
     fn check(&self, op: &'static str, x: usize, out: usize) -> Result<()> {
         same(op, "input length", x, self.batch * self.channels * self.positions)?;
         same(op, "output length", out, x)
-    }
-}
-
-/// Bytes of `out` from those of `x`. Centers and scales are all 0 and 1 unless `CENTER`.
-#[inline(always)]
-fn apply<I: Isa, T: Byte, const CENTER: bool>(
-    isa: I,
-    x: &[T],
-    zero_point: I::I,
-    line: Line<'_>,
-    steps: &Steps<I>,
-    out: &mut [T],
-) {
-    let scale = isa.f_splat(line.scale);
-    let (chunks, rest) = x.as_chunks::<LANES>();
-    let (rooms, tail) = out.as_chunks_mut::<LANES>();
-    let mut last = [T::default(); LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    for i in 0..rooms.len() + usize::from(!rest.is_empty()) {
-        let chunk = chunks.get(i).unwrap_or(&last);
-        let mut d = isa.f_from_i(isa.i_sub(T::widen(isa, chunk), zero_point));
-        if CENTER {
-            d = isa.f_mul(isa.f_sub(d, line.center.at(isa, i)), scale);
-        }
-        let y = isa.f_fma(d, line.factor.at(isa, i), line.shift.at(isa, i));
-        let bytes: [T; LANES] = T::narrow(isa, steps.of(isa, y));
-        match rooms.get_mut(i) {
-            Some(room) => *room = bytes,
-            None => tail.copy_from_slice(&bytes[..tail.len()]),
-        }
     }
 }
 
@@ -381,94 +320,6 @@ impl<T: Byte> Kernel for Group<'_, '_, T> {
             for r in first..first + positions {
                 let x = &self.x[r * channels..][columns.clone()];
                 apply::<I, T, true>(isa, x, zero_point, line, &steps, self.window.row(r));
-            }
-        }
-    }
-}
-
-/// Bytes of one lane whose squares an i32 holds the sum of.
-const LANE_BYTES: usize = (i32::MAX / (255 * 255)) as usize;
-
-/// Sums in 16 lanes, of bytes and of their squares, moved to 64 bits before they overflow.
-#[derive(Clone, Copy)]
-struct Moments<I: Isa> {
-    sum: I::I,
-    squares: I::I,
-}
-
-impl<I: Isa> Moments<I> {
-    #[inline(always)]
-    fn zero(isa: I) -> Self {
-        Self { sum: isa.i_splat(0), squares: isa.i_splat(0) }
-    }
-
-    #[inline(always)]
-    fn add<T: Byte>(&mut self, isa: I, chunk: &[T; LANES]) {
-        let q = T::widen(isa, chunk);
-        self.sum = isa.i_add(self.sum, q);
-        self.squares = isa.i_add(self.squares, isa.i_mul(q, q));
-    }
-
-    #[inline(always)]
-    fn lanes(&self, isa: I) -> [[i32; LANES]; 2] {
-        let mut lanes = [[0; LANES]; 2];
-        isa.i_store(self.sum, &mut lanes[0]);
-        isa.i_store(self.squares, &mut lanes[1]);
-        lanes
-    }
-}
-
-/// Sums of the bytes of `x` and of their squares.
-#[inline(always)]
-fn moments<I: Isa, T: Byte>(isa: I, x: &[T]) -> (i64, i64) {
-    let mut total = (0, 0);
-    for part in x.chunks(LANE_BYTES / LANES * LANES) {
-        let mut moments = Moments::zero(isa);
-        let (chunks, rest) = part.as_chunks::<LANES>();
-        for chunk in chunks {
-            moments.add(isa, chunk);
-        }
-        // A zero adds nothing to either sum.
-        let mut last = [T::default(); LANES];
-        last[..rest.len()].copy_from_slice(rest);
-        moments.add(isa, &last);
-        let [sums, squares] = moments.lanes(isa);
-        for j in 0..LANES {
-            total.0 += i64::from(sums[j]);
-            total.1 += i64::from(squares[j]);
-        }
-    }
-    total
-}
-
-/// As [`moments`] for each channel in `columns` of an image whose pixels have `channels`.
-#[inline(always)]
-fn channel_moments<I: Isa, T: Byte>(
-    isa: I,
-    image: &[T],
-    channels: usize,
-    columns: Range<usize>,
-    sums: &mut [(i64, i64)],
-) {
-    sums.fill((0, 0));
-    for (block, sums) in sums.chunks_mut(LANES).enumerate() {
-        let at = columns.start + block * LANES;
-        for part in image.chunks(LANE_BYTES * channels) {
-            let mut moments = Moments::zero(isa);
-            for pixel in part.chunks_exact(channels) {
-                match pixel[at..].first_chunk() {
-                    Some(chunk) => moments.add(isa, chunk),
-                    None => {
-                        let mut last = [T::default(); LANES];
-                        last[..channels - at].copy_from_slice(&pixel[at..]);
-                        moments.add(isa, &last);
-                    }
-                }
-            }
-            let [own, squares] = moments.lanes(isa);
-            for (j, total) in sums.iter_mut().enumerate() {
-                total.0 += i64::from(own[j]);
-                total.1 += i64::from(squares[j]);
             }
         }
     }
