@@ -64,6 +64,9 @@ def test_every_level_can_be_forced():
     code = "import qrs; print(qrs.backends.cpu.get_cpu_capability())"
     for name in qrs.backends.cpu.available_levels:
         assert run(code, QRS_ISA=name).stdout.strip() == name
+    best = run(code, QRS_ISA="").stdout.strip()
+    assert best == qrs.backends.cpu.available_levels[-1]
+    assert run(code, QRS_ISA=" Scalar ").stdout.strip() == "scalar"
 
 
 def test_an_unknown_level_is_an_error_that_lists_the_others():
@@ -90,6 +93,15 @@ def test_the_environment_sets_the_number_of_threads():
     code = "import qrs; print(qrs.get_num_threads())"
     assert run(code, QRS_NUM_THREADS="3", OMP_NUM_THREADS="2").stdout.strip() == "3"
     assert run(code, QRS_NUM_THREADS="", OMP_NUM_THREADS="2").stdout.strip() == "2"
+    assert run(code, QRS_NUM_THREADS="", OMP_NUM_THREADS="3,2").stdout.strip() == "3"
+
+
+@pytest.mark.parametrize("text", ["abc", "0", "-1", "257", "2.0"])
+def test_a_number_of_threads_that_cannot_be_is_refused_at_import(text):
+    done = run("import qrs", QRS_NUM_THREADS=text)
+    assert done.returncode == 1
+    expected = f"QRS_NUM_THREADS: `{text}` came, expected a number from 1 to 256; correct or unset"
+    assert f"ValueError: {expected}" in done.stderr
 
 
 def test_results_do_not_depend_on_the_number_of_threads(threads):

@@ -291,6 +291,45 @@ def test_no_room_is_a_memory_error_after_which_all_goes_on() -> None:
     assert (found[0], found[-1]) == ("MemoryError", "done")
 
 
+NO_ROOM_FOR_WEIGHTS = """
+import resource, sys
+import numpy as np
+from qrs import _kernels
+pack, shape = {
+    "linear": (lambda w: _kernels.PackedLinear(w, np.ones(1, np.float32)), (8192, 32768)),
+    "embedding": (
+        lambda w: _kernels.PackedEmbedding(w.view(np.uint8), *2 * [np.ones(32, np.float32)], None),
+        (32, 1 << 23),
+    ),
+}[sys.argv[1]]
+weight = np.zeros(shape, np.int8)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+unlimited = resource.getrlimit(resource.RLIMIT_AS)
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**26, unlimited[1]))
+try:
+    pack(weight)
+except MemoryError as error:
+    resource.setrlimit(resource.RLIMIT_AS, unlimited)
+    print(error)
+"""
+
+
+@needs_linux
+@pytest.mark.parametrize("layer", ["linear", "embedding"])
+def test_no_room_for_packed_weights_is_a_memory_error(layer: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", NO_ROOM_FOR_WEIGHTS, layer],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(
+        f": {1 << 28} bytes were asked for and there is no room; free memory, or split the layer\n"
+    )
+
+
 def resident() -> int:
     gc.collect()
     with open("/proc/self/statm") as file:

@@ -3,7 +3,7 @@
 //! A row stands for `fma(q, s, b)` with `b = -z * s`. A bag adds, row by row,
 //! `fma(q, s * w, sum + b * w)`; its mean is the sum divided by the number of rows.
 
-use crate::error::{Error, Result, same};
+use crate::error::{Error, Result, filled, same};
 use crate::isa::{Isa, Kernel, LANES, Level};
 use crate::parallel::{Split, Window, split, threads_for};
 
@@ -85,7 +85,9 @@ impl Embedding {
         same(OP, "number of zero points", zero_points.len(), scales.len())?;
         let line = |(&scale, &zero_point): (&f32, &f32)| [scale, -zero_point * scale];
         let lines = scales.iter().zip(zero_points).map(line).collect();
-        Ok(Self { bytes: bytes.to_vec(), lines, dim, four_bits })
+        let mut own = filled(OP, 0, bytes.len())?;
+        own.copy_from_slice(bytes);
+        Ok(Self { bytes: own, lines, dim, four_bits })
     }
 
     /// Rows.

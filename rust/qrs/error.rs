@@ -48,6 +48,13 @@ pub enum Error {
         /// Rows of the table.
         rows: usize,
     },
+    /// No room for what an operation keeps.
+    Memory {
+        /// Operation.
+        op: &'static str,
+        /// Bytes that were asked for.
+        bytes: usize,
+    },
     /// `QRS_ISA` or a caller named a level that this CPU lacks.
     UnknownLevel {
         /// The name.
@@ -82,6 +89,10 @@ impl fmt::Display for Error {
                 "{op}: index {index} came for a table of {rows} rows, expected at least 0 and less than \
                  {rows}"
             ),
+            Self::Memory { op, bytes } => write!(
+                f,
+                "{op}: {bytes} bytes were asked for and there is no room; free memory, or split the layer"
+            ),
             Self::UnknownLevel { name, available } => write!(
                 f,
                 "QRS_ISA: level `{name}` is unknown or missing on this CPU, expected one of {}",
@@ -101,4 +112,28 @@ pub(crate) fn same(
     expected: usize,
 ) -> Result<()> {
     if got == expected { Ok(()) } else { Err(Error::Shape { op, what, got, expected }) }
+}
+
+/// `count` times `value`.
+///
+/// # Errors
+/// If there is no room.
+pub(crate) fn filled<T: Clone>(op: &'static str, value: T, count: usize) -> Result<Vec<T>> {
+    let mut values = Vec::new();
+    let bytes = count.saturating_mul(size_of::<T>());
+    values.try_reserve_exact(count).map_err(|_| Error::Memory { op, bytes })?;
+    values.resize(count, value);
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_room_is_an_error() {
+        let refused = filled("pack", [0_u8; 64], usize::MAX / 128).expect_err("no room");
+        assert_eq!(refused, Error::Memory { op: "pack", bytes: usize::MAX / 128 * 64 });
+        assert_eq!(filled("pack", 7, 3), Ok(vec![7; 3]));
+    }
 }

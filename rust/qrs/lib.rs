@@ -25,5 +25,6 @@ pub mod requant;
 pub mod resample;
 pub mod rnn;
 pub mod scratch;
+mod setting;
 pub mod shuffle;
 pub mod table;

@@ -5,7 +5,7 @@
 //! to back. Inputs are padded to 4 (per tap) and channels to 16 with zeros: kernels have no tails.
 //! Packed weights never leave the process; files hold the plain integers.
 
-use crate::error::{Error, Result, same};
+use crate::error::{Error, Result, filled, same};
 use crate::isa::{Block, LANES, PANEL_BLOCKS, Panel};
 
 /// Products per output that an i32 holds whatever the data: `(2^31 - 1) / (255 * 128)`.
@@ -50,8 +50,8 @@ impl PackedWeights {
         }
         let steps = c.div_ceil(4);
         let count = channels.len().div_ceil(LANES);
-        let mut blocks = vec![Block([0; 64]); count * taps * steps];
-        let mut sums = vec![[0; LANES]; count];
+        let mut blocks = filled("pack", Block([0; 64]), count * taps * steps)?;
+        let mut sums = filled("pack", [0; LANES], count)?;
         for (to, from) in channels.iter().enumerate() {
             let Some(from) = from else { continue };
             let row = &weights[from * k..][..k];

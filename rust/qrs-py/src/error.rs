@@ -1,7 +1,7 @@
 //! The one mapping from errors of the kernels to Python exceptions.
 
 use pyo3::PyErr;
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyValueError};
 use qrs::error::Error;
 
 pyo3::import_exception!(qrs.errors, DtypeError);
@@ -19,6 +19,7 @@ pub(crate) fn raise(error: &Error) -> PyErr {
         }
         Error::NonFinite { .. } => NonFiniteError::new_err(message),
         Error::Value { .. } => PyValueError::new_err(message),
+        Error::Memory { .. } => PyMemoryError::new_err(message),
         Error::UnknownLevel { .. } => PyRuntimeError::new_err(message),
     }
 }

@@ -63,4 +63,9 @@ mod _qrs {
     use super::rnn::PackedRnn;
     #[pymodule_export]
     use super::threads::{get_num_threads, set_num_threads};
+
+    #[pymodule_init]
+    fn init(_module: &pyo3::Bound<'_, pyo3::types::PyModule>) -> pyo3::PyResult<()> {
+        super::threads::check_environment()
+    }
 }

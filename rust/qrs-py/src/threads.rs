@@ -15,3 +15,8 @@ pub(crate) fn get_num_threads() -> usize {
 pub(crate) fn set_num_threads(n: usize) -> PyResult<()> {
     qrs::parallel::set_num_threads(n).map_err(|error| raise(&error))
 }
+
+/// Refuses a number of threads that the environment has and no pool can have.
+pub(crate) fn check_environment() -> PyResult<()> {
+    qrs::parallel::threads_of_environment().map(|_| ()).map_err(|error| raise(&error))
+}

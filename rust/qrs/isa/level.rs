@@ -9,6 +9,7 @@ use super::{avx2::Avx2, avx2::Avx2Seven, avx512vnni::Avx512Vnni};
 #[cfg(target_arch = "aarch64")]
 use super::{neon::Neon, neon_dot::NeonDot};
 use crate::error::{Error, Result};
+use crate::setting::setting;
 
 /// An instruction set that the kernels can use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -78,14 +79,13 @@ impl Level {
         Self::ALL.into_iter().filter(|level| level.is_available()).collect()
     }
 
-    /// The level called `name`, if this CPU has it.
+    /// The level called `name`, in letters of any case, if this CPU has it.
     pub fn from_name(name: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|level| level.name() == name && level.is_available()).ok_or_else(
-            || Error::UnknownLevel {
-                name: name.to_owned(),
-                available: Self::available().iter().map(|level| level.name()).collect(),
-            },
-        )
+        let is_it = |level: &Self| level.name().eq_ignore_ascii_case(name);
+        Self::available().into_iter().find(is_it).ok_or_else(|| Error::UnknownLevel {
+            name: name.to_owned(),
+            available: Self::available().iter().map(|level| level.name()).collect(),
+        })
     }
 
     /// Runs `kernel` compiled for this level.
@@ -125,9 +125,9 @@ impl Level {
 pub fn level() -> Result<Level> {
     static CHOSEN: OnceLock<Result<Level>> = OnceLock::new();
     CHOSEN
-        .get_or_init(|| match std::env::var("QRS_ISA") {
-            Ok(name) => Level::from_name(&name),
-            Err(_) => Ok(*Level::available().last().expect("scalar is always available")),
+        .get_or_init(|| match setting("QRS_ISA") {
+            Some(name) => Level::from_name(&name),
+            None => Ok(*Level::available().last().expect("scalar is always available")),
         })
         .clone()
 }

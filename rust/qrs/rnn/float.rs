@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::matrix::{Matrix, Measured, Sink, Staged};
-use crate::error::{Result, same};
+use crate::error::{Result, filled, same};
 use crate::gemm::{Sweep, strips};
 use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS, TILE_ROWS};
 use crate::qparams::{Engine, QParams};
@@ -47,8 +47,8 @@ impl Matrix for Float {
         same(op, "number of biases", bias.map_or(n, <[f32]>::len), n)?;
         let count = channels.len() / LANES;
         let mut packed = Self {
-            blocks: vec![[0.0; LANES]; count * k],
-            bias: vec![[0.0; LANES]; count],
+            blocks: filled(op, [0.0; LANES], count * k)?,
+            bias: filled(op, [0.0; LANES], count)?,
             k,
             width,
         };
