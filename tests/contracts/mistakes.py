@@ -286,7 +286,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "prepare twice": (
         lambda: Q.prepare(prepared()),
         QrsError,
-        r"block\.quant has an observer already, so the model is prepared.*prepare the float model",
+        r"prepare: block\.quant has an observer, so the model is prepared.*from the float model",
     ),
     "prepare a converted model": (
         lambda: Q.prepare(converted()),
@@ -374,12 +374,12 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "fuse a prepared model": (
         lambda: Q.fuse_modules(Q.prepare(sequential(nn.Linear(2, 2), nn.ReLU())), ["0", "1"]),
         QrsError,
-        r"0 has an observer, so the model is prepared.*fuse before prepare",
+        r"fuse_modules: 0 has an observer, so the model is prepared.*from the float model",
     ),
     "fuse a converted model": (
         lambda: Q.fuse_modules(converted(), ["block.conv", "block.plain"]),
         QrsError,
-        r"block\.conv: it is a QuantizedConv2d, so the model is converted already",
+        r"fuse_modules: block\.conv is a QuantizedConv2d, so the model is converted already",
     ),
     # Loading and devices.
     "quantized values into a float model": (

@@ -78,7 +78,10 @@ def test_one_layer_is_exact() -> None:
     assert left.mean((0, 1)).abs().max().item() < 0.1 * error.mean((0, 1)).abs().max().item()
 
 
-@pytest.mark.parametrize("wrap", [list, iter, lambda data: ((x, 0) for x in data)])
+@pytest.mark.parametrize(
+    "wrap",
+    [list, iter, lambda data: ((x, 0) for x in data), lambda data: [x.numpy() for x in data]],
+)
 def test_any_iterable_of_inputs_or_of_pairs(wrap) -> None:
     model, small = pair(fused=True)
     data = images()
@@ -110,6 +113,8 @@ def test_nothing_to_correct_or_to_run_raises() -> None:
         bias_correction(model, small, images(), target_modules={nnq.ConvTranspose1d})
     with pytest.raises(ValueError, match="no batch came"):
         bias_correction(model, small, [])
+    with pytest.raises(TypeError, match=r"bias_correction: one Tensor came as data"):
+        bias_correction(model, small, images()[0])
     assert not any(isinstance(m, MeanShadowLogger) for m in small.modules())
 
 

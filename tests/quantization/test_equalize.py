@@ -6,7 +6,7 @@ import pytest
 import qrs
 from qrs import nn
 from qrs import quantization as Q
-from qrs.errors import NonFiniteError, ShapeError, UnsupportedLayerError
+from qrs.errors import NonFiniteError, QrsError, ShapeError, UnsupportedLayerError
 from qrs.nn import intrinsic as nni
 from qrs.quantization._equalize import (
     channel_range,
@@ -148,12 +148,25 @@ def test_an_endless_round_is_reported(monkeypatch) -> None:
     [
         (["0", "missing"], AttributeError, "no module 'missing'"),
         (["0", "2"], UnsupportedLayerError, "a ReLU came, expected one of Conv1d"),
+        ("conv1", ValueError, r"'conv1' came as a pair, expected two dotted names"),
+        (["0", "2", "5"], ValueError, "came as a pair, expected two dotted names"),
         (["0", "5"], ShapeError, r"\(ConvReLU2d\) has 8 output channels, the second .* 12 input"),
     ],
 )
 def test_wrong_pairs(pair: list[str], kind: type[Exception], message: str) -> None:
     with pytest.raises(kind, match=message):
         equalize(chain(), [pair])
+
+
+def test_a_model_that_was_calibrated_or_converted_is_refused() -> None:
+    model = nn.Sequential(Q.QuantStub(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
+    model.qconfig = Q.default_qconfig
+    prepared = Q.prepare(model)
+    prepared(qrs.randn(4, 3))
+    with pytest.raises(QrsError, match=r"equalize: 1 has an observer.*before prepare"):
+        equalize(prepared, [["1", "3"]])
+    with pytest.raises(QrsError, match=r"equalize: 1 is a QuantizedLinear.*before convert"):
+        equalize(Q.convert(prepared), [["1", "3"]])
 
 
 def test_nan_raises() -> None:

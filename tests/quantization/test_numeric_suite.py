@@ -104,6 +104,13 @@ def test_state_dicts_of_different_models_raise() -> None:
         ns.compare_weights(nn.Linear(2, 2).state_dict(), other)
 
 
+def test_models_in_place_of_state_dicts_raise() -> None:
+    with pytest.raises(
+        qrs.StateDictError, match="compare_weights: a Linear came, expected a state"
+    ):
+        ns.compare_weights(nn.Linear(2, 2), nn.Linear(2, 2))
+
+
 # ---- layers on equal inputs ----------------------------------------------------------------
 
 
@@ -202,6 +209,18 @@ def test_models_that_were_not_fused_alike_raise(models: tuple[Net, Net], data: q
         ValueError, match=r"conv1 is a float Conv2d and a quantized ConvReLU2d.*fuse both models"
     ):
         ns.compare_model_stub(Net().eval(), models[1], {nn.Conv2d}, data)
+    with pytest.raises(ValueError, match=r"outputs: conv1 is a float Conv2d.* or ConvReLU2d"):
+        ns.compare_model_outputs(Net().eval(), models[1], data)
+
+
+@pytest.mark.parametrize("types", [nn.Conv2d, ["conv1"]])
+def test_what_is_no_collection_of_types_raises(
+    models: tuple[Net, Net], data: qrs.Tensor, types: object
+) -> None:
+    with pytest.raises(TypeError, match=r"stubs: .* came, expected types of modules"):
+        ns.compare_model_stub(*models, types, data)
+    with pytest.raises(TypeError, match=r"outputs: .* came, expected types of modules"):
+        ns.compare_model_outputs(*models, data, allow_list=types)
 
 
 def test_nothing_to_compare_raises(models: tuple[Net, Net], data: qrs.Tensor) -> None:

@@ -81,7 +81,7 @@ class TestPrepare:
         assert type(model.fc) is nn.Linear
 
     def test_a_second_time_is_refused(self) -> None:
-        with pytest.raises(qrs.QrsError, match="has an observer already"):
+        with pytest.raises(qrs.QrsError, match="prepare: quant has an observer, so"):
             Q.prepare_qat(prepared_net())
 
     def test_none_leaves_a_layer_float(self) -> None:

@@ -21,6 +21,7 @@ from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.quantization._numeric_suite import Logger, Shadow
 from qrs.quantization._numeric_suite.stubs import shadowed
+from qrs.quantization.inputs import check_batches, run_batch
 from qrs.tensor import Tensor
 
 __all__ = [
@@ -155,7 +156,7 @@ def bias_correction(
     quantized_model : Module
         From `convert`. Its structure is as before when the call returns.
     img_data : iterable
-        Batches: an input, or a tuple whose first item is the input.
+        Batches: an input, or a tuple whose first item is the input; tensors or arrays.
     target_modules : collection of type
         Exact types of quantized modules to correct.
     neval_batches : int, optional
@@ -196,6 +197,7 @@ def bias_correction(
             f"bias_correction: the quantized model has no {kinds} with a bias, expected one at "
             "least; pass a model from convert"
         )
+    check_batches("bias_correction", img_data)
     # An iterator is read once, and every layer needs the data.
     batches = list(img_data) if isinstance(img_data, Iterator) else img_data
     with shadowed(float_model, quantized_model, twins, MeanShadowLogger), no_grad():
@@ -213,7 +215,7 @@ def bias_correction(
 def _run(model: Module, batches: Iterable[Any]) -> None:
     count = 0
     for batch in batches:
-        model(batch[0] if isinstance(batch, tuple | list) else batch)
+        run_batch(model, batch[:1] if isinstance(batch, tuple | list) else batch)
         count += 1
     if not count:
         raise ValueError(

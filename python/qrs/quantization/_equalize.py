@@ -21,6 +21,8 @@ import qrs.nn.intrinsic as nni
 from qrs.autograd import no_grad
 from qrs.errors import NonFiniteError, ShapeError, UnsupportedLayerError
 from qrs.nn.module import Module
+from qrs.quantization.observe import refuse_prepared
+from qrs.quantization.swaps import refuse_converted
 from qrs.tensor import Tensor
 
 __all__ = ["channel_range", "converged", "cross_layer_equalization", "equalize"]
@@ -240,6 +242,10 @@ def equalize(
     ------
     AttributeError
         If a name does not exist.
+    ValueError
+        If something else than pairs came.
+    QrsError
+        If the model is prepared or converted already.
     UnsupportedLayerError, ShapeError, NonFiniteError
         See `cross_layer_equalization`.
 
@@ -254,8 +260,17 @@ def equalize(
     """
     if not inplace:
         model = copy.deepcopy(model)
+    for pair in paired_modules_list:
+        if isinstance(pair, str) or len(pair) != 2:
+            raise ValueError(
+                f"equalize: {pair!r} came as a pair, expected two dotted names, such as "
+                '["conv1", "conv2"]'
+            )
     names = {name for pair in paired_modules_list for name in pair}
     current = {name: model.get_submodule(name) for name in sorted(names)}
+    for name, module in current.items():
+        refuse_converted("equalize", module, name)
+        refuse_prepared("equalize", module, name)
     before: Mapping[str, Module | None] = dict.fromkeys(current)
     rounds = 0
     while current and not converged(current, before, threshold):

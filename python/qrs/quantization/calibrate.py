@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from qrs.autograd import no_grad
 from qrs.errors import NotCalibratedError, QrsError
 from qrs.nn.module import Module
-from qrs.quantization.inputs import run_batch
+from qrs.quantization.inputs import check_batches, run_batch
 from qrs.quantization.observe import is_activation_post_process
 from qrs.quantization.observer import UniformQuantizationObserverBase
 from qrs.quantization.swaps import refuse_converted
@@ -94,11 +94,7 @@ def calibrate(
             f"calibrate: tolerance={tolerance} and patience={patience} came, expected numbers "
             "above 0"
         )
-    if isinstance(data, str | Mapping) or hasattr(data, "__dlpack__"):
-        raise TypeError(
-            f"calibrate: one {type(data).__name__} came as data, expected an iterable of batches; "
-            "pass [data], or parts of a tensor, such as data.split(32)"
-        )
+    check_batches("calibrate", data)
     watch = None if tolerance is None else _Ranges(model, tolerance, patience)
     line = _Progress(_length(data, max_batches), progress)
     done = 0

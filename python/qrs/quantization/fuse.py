@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import qrs.nn as nn
-from qrs.errors import QrsError, UnsupportedLayerError
+from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.quantization.fusion_patterns import (
     DEFAULT_OP_LIST_TO_FUSER_METHOD,
@@ -16,6 +16,7 @@ from qrs.quantization.fusion_patterns import (
     Types,
     get_fuser_method,
 )
+from qrs.quantization.observe import refuse_prepared
 from qrs.quantization.swaps import refuse_converted
 from qrs.quantization.trace import sole_readers
 
@@ -233,12 +234,8 @@ def fuse_modules(
         _check_neighbours(model, group)
         modules = [model.get_submodule(name) for name in group]
         for name, module in zip(group, modules, strict=True):
-            refuse_converted(f"fuse_modules: {name}", module)
-            if hasattr(module, "activation_post_process"):
-                raise QrsError(
-                    f"fuse_modules: {name} has an observer, so the model is prepared, expected one "
-                    "that is not; fuse before prepare"
-                )
+            refuse_converted("fuse_modules", module, name)
+            refuse_prepared("fuse_modules", module, name)
         fused = fuser_func(modules, extra)
         for name, module in zip(group, fused, strict=True):
             parent, _, leaf = name.rpartition(".")

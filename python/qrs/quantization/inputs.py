@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,22 @@ from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor, from_dlpack, from_numpy
 
-__all__ = ["run_batch"]
+__all__ = ["check_batches", "run_batch"]
+
+
+def check_batches(where: str, data: object) -> None:
+    """Refuse one batch in the place of many: its samples or names are no batches.
+
+    Raises
+    ------
+    TypeError
+        If a tensor, an array, a mapping or a string came.
+    """
+    if isinstance(data, str | Mapping) or hasattr(data, "__dlpack__"):
+        raise TypeError(
+            f"{where}: one {type(data).__name__} came as data, expected an iterable of batches; "
+            "pass [data], or parts of a tensor, such as data.split(32)"
+        )
 
 
 def run_batch(model: Module, batch: Any) -> Any:

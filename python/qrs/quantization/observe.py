@@ -33,6 +33,7 @@ __all__ = [
     "name_observers",
     "observer_hook",
     "prepare",
+    "refuse_prepared",
     "register_activation_post_process_hook",
 ]
 
@@ -120,15 +121,7 @@ def prepare(
     >>> type(prepared[1].activation_post_process).__name__
     'MSEObserver'
     """
-    for name, module in model.named_modules():
-        # A fake quantizer, such as that of a weight, holds its own observer.
-        if isinstance(module, FakeQuantizeBase):
-            continue
-        if is_activation_post_process(getattr(module, "activation_post_process", None)):
-            raise QrsError(
-                f"prepare: {name or 'the model'} has an observer already, so the model is "
-                "prepared; calibrate and convert this one, or prepare the float model"
-            )
+    refuse_prepared("prepare", model)
     if not inplace:
         model = copy.deepcopy(model)
     propagate_qconfig_(model)
@@ -151,6 +144,26 @@ def prepare(
     if not any(map(_is_trained, parts)):
         _warn_of_training_mode(model)
     return model
+
+
+def refuse_prepared(where: str, model: Module, path: str = "") -> None:
+    """Raise if a model, or the part of one at a path, holds observers.
+
+    Raises
+    ------
+    QrsError
+        Names the first module that has one.
+    """
+    for name, module in model.named_modules(prefix=path):
+        # A fake quantizer, such as that of a weight, holds its own observer.
+        if isinstance(module, FakeQuantizeBase):
+            continue
+        if is_activation_post_process(getattr(module, "activation_post_process", None)):
+            raise QrsError(
+                f"{where}: {name or 'it'} has an observer, so the model is prepared already, "
+                "expected one from before prepare; calibrate and convert it, or start again from "
+                "the float model"
+            )
 
 
 def _is_trained(module: Module) -> bool:

@@ -212,8 +212,8 @@ def get_default_qconfig_propagation_list() -> set[ModuleType]:
     }
 
 
-def refuse_converted(where: str, model: Module) -> None:
-    """Raise if a model holds layers that `convert` has made.
+def refuse_converted(where: str, model: Module, path: str = "") -> None:
+    """Raise if a model, or the part of one at a path, holds layers that `convert` has made.
 
     Raises
     ------
@@ -221,7 +221,7 @@ def refuse_converted(where: str, model: Module) -> None:
         Names the first of them.
     """
     forms = set(DEFAULT_STATIC_QUANT_MODULE_MAPPINGS.values())
-    for name, module in model.named_modules():
+    for name, module in model.named_modules(prefix=path):
         if type(module) in forms:
             raise QrsError(
                 f"{where}: {name or 'it'} is a {module._get_name()}, so the model is converted "

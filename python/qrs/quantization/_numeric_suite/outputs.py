@@ -11,6 +11,7 @@ from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.quantization._numeric_suite.loggers import Logger as BaseLogger
 from qrs.quantization._numeric_suite.loggers import OutputLogger, get_logger_dict
+from qrs.quantization._numeric_suite.stubs import check_twins, check_types
 from qrs.quantization.swaps import get_default_compare_output_module_list
 
 __all__ = [
@@ -60,10 +61,18 @@ def prepare_model_outputs(
 
     Raises
     ------
+    TypeError
+        If ``allow_list`` holds something else than types.
     ValueError
-        If a model holds observers.
+        If a model holds observers, or a quantized module was made from another kind of module than
+        the float one of its name.
     """
     types = get_default_compare_output_module_list() if allow_list is None else allow_list
+    check_types("prepare_model_outputs", types)
+    floats = dict(float_module.named_modules())
+    for name, module in q_module.named_modules():
+        if type(module) in types and name in floats:
+            check_twins("prepare_model_outputs", name, floats[name], module)
     for model in (float_module, q_module):
         _attach(model, Logger, types)
 

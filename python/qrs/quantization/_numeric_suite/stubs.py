@@ -16,7 +16,15 @@ from qrs.quantization.swaps import (
     get_default_static_quant_module_mappings,
 )
 
-__all__ = ["Shadow", "compare_model_stub", "prepare_model_with_stubs", "remove_stubs", "shadowed"]
+__all__ = [
+    "Shadow",
+    "check_twins",
+    "check_types",
+    "compare_model_stub",
+    "prepare_model_with_stubs",
+    "remove_stubs",
+    "shadowed",
+]
 
 Types = Collection[type[Module]]
 
@@ -104,15 +112,35 @@ class Shadow(Module):
         return self._both("add_relu", (x, y), {})
 
 
-def _check_twins(name: str, float_module: Module, q_module: Module) -> None:
-    """Refuse a quantized module that was not made from a module like its twin."""
+def check_types(where: str, types: object) -> None:
+    """Refuse what is no collection of types of modules.
+
+    Raises
+    ------
+    TypeError
+        Says what came.
+    """
+    if not isinstance(types, Collection) or not all(isinstance(kind, type) for kind in types):
+        raise TypeError(
+            f"{where}: {types!r} came, expected types of modules, such as {{nn.Conv2d}}"
+        )
+
+
+def check_twins(where: str, name: str, float_module: Module, q_module: Module) -> None:
+    """Refuse a quantized module that was not made from a module like its twin.
+
+    Raises
+    ------
+    ValueError
+        Says what would have been one.
+    """
     tables = (get_default_static_quant_module_mappings, get_default_dynamic_quant_module_mappings)
     sources = {old for table in tables for old, new in table().items() if new is type(q_module)}
     if sources and type(float_module) not in sources:
+        names = " or ".join(sorted({source.__name__ for source in sources}))
         raise ValueError(
-            f"prepare_model_with_stubs: {name} is a float {type(float_module).__name__} and a "
-            f"quantized {type(q_module).__name__}, expected a float "
-            f"{' or '.join(sorted(source.__name__ for source in sources))}; fuse both models alike"
+            f"{where}: {name} is a float {type(float_module).__name__} and a quantized "
+            f"{type(q_module).__name__}, expected a float {names}; fuse both models alike"
         )
 
 
@@ -137,9 +165,13 @@ def prepare_model_with_stubs(
 
     Raises
     ------
+    TypeError
+        If ``module_swap_list`` holds something else than types.
     ValueError
         If there is none to wrap, or a quantized module was made from another kind of module.
     """
+    where = "prepare_model_with_stubs"
+    check_types(where, module_swap_list)
     twins = dict(float_module.named_modules(remove_duplicate=False))
     wrapped: list[str] = []
     shadows: dict[Module, Shadow] = {}
@@ -154,14 +186,14 @@ def prepare_model_with_stubs(
             wrapped.append(name)
             if isinstance(child, Shadow):
                 continue
-            _check_twins(name, twin, child)
+            check_twins(where, name, twin, child)
             if child not in shadows:
                 shadows[child] = Shadow(child, twin, Logger)
             parent._modules[child_name] = shadows[child]
     if not wrapped:
         names = ", ".join(sorted(kind.__name__ for kind in module_swap_list))
         raise ValueError(
-            f"prepare_model_with_stubs: no module of type {names or '(none)'} in the float model "
+            f"{where}: no module of type {names or '(none)'} in the float model "
             "has a twin of the same name, expected one at least; name the types of the float "
             "model, fused ones among them"
         )

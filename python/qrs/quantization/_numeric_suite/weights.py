@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from qrs.nn.state import check_state_dict
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
@@ -33,6 +34,8 @@ def compare_weights(
 
     Raises
     ------
+    StateDictError
+        If something else came, such as the models.
     ValueError
         If no weight of one has a twin in the other.
 
@@ -47,6 +50,8 @@ def compare_weights(
     >>> error.abs().max().item() < 0.01
     True
     """
+    for state_dict in (float_dict, quantized_dict):
+        check_state_dict("compare_weights", state_dict)
     pairs = {}
     for name, value in quantized_dict.items():
         key, weight = name, value
