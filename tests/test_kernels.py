@@ -282,3 +282,10 @@ def test_wrong_arguments_raise_and_never_panic(data):
         function(*arguments)
     except (QrsError, ValueError, TypeError, OverflowError) as error:
         assert not isinstance(error, qrs.InternalError)
+
+
+@pytest.mark.parametrize("name", ["squared_errors", "divergences"])
+def test_losses_of_ranges_name_themselves_in_errors(name):
+    counts, centres = np.zeros(3, np.int64), np.zeros(3)
+    with pytest.raises(ShapeError, match=f"{name}: candidates of 3 numbers in all came"):
+        getattr(_kernels, name)(counts, centres, centres, 0, 255)

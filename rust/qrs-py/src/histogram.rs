@@ -72,7 +72,10 @@ pub(crate) fn least_error_range(
 
 type Losses = fn(Level, &[i64], &[f64], &[Candidate], Span) -> qrs::error::Result<Vec<f64>>;
 
-/// The squared quantization error under each candidate, a row of `lo, hi, scale, zero_point`.
+/// Counts, the centres of their bins, and candidates: rows of `lo, hi, scale, zero_point`.
+type Arrays<'a, 'py> = [&'a Bound<'py, PyUntypedArray>; 3];
+
+/// The squared quantization error under each candidate.
 #[pyfunction]
 #[pyo3(signature = (counts, centres, candidates, qmin, qmax, /))]
 pub(crate) fn squared_errors<'py>(
@@ -83,11 +86,11 @@ pub(crate) fn squared_errors<'py>(
     qmin: i32,
     qmax: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let span = Span { min: qmin, max: qmax };
-    losses(py, counts, centres, candidates, span, qrs::histogram::squared_errors)
+    let arrays = [counts, centres, candidates];
+    losses(py, ("squared_errors", qrs::histogram::squared_errors), arrays, [qmin, qmax])
 }
 
-/// As `squared_errors` the Kullback-Leibler divergence.
+/// The Kullback-Leibler divergence under each candidate.
 #[pyfunction]
 #[pyo3(signature = (counts, centres, candidates, qmin, qmax, /))]
 pub(crate) fn divergences<'py>(
@@ -98,32 +101,31 @@ pub(crate) fn divergences<'py>(
     qmin: i32,
     qmax: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let span = Span { min: qmin, max: qmax };
-    losses(py, counts, centres, candidates, span, qrs::histogram::divergences)
+    let arrays = [counts, centres, candidates];
+    losses(py, ("divergences", qrs::histogram::divergences), arrays, [qmin, qmax])
 }
 
 fn losses<'py>(
     py: Python<'py>,
-    counts: &Bound<'py, PyUntypedArray>,
-    centres: &Bound<'py, PyUntypedArray>,
-    candidates: &Bound<'py, PyUntypedArray>,
-    span: Span,
-    of: Losses,
+    (op, of): (&'static str, Losses),
+    [counts, centres, candidates]: Arrays<'_, 'py>,
+    [min, max]: [i32; 2],
 ) -> PyResult<Bound<'py, PyAny>> {
-    let counts = Input::<i64>::new(counts, OP, "counts")?;
-    let centres = Input::<f64>::new(centres, OP, "centres")?;
-    let candidates = Input::<f64>::new(candidates, OP, "candidates")?;
+    let counts = Input::<i64>::new(counts, op, "counts")?;
+    let centres = Input::<f64>::new(centres, op, "centres")?;
+    let candidates = Input::<f64>::new(candidates, op, "candidates")?;
     let (rows, rest) = candidates.slice().as_chunks::<4>();
     if !rest.is_empty() {
         return Err(ShapeError::new_err(format!(
-            "{OP}: candidates of {} numbers in all came, expected four for each",
+            "{op}: candidates of {} numbers in all came, expected four for each",
             candidates.slice().len()
         )));
     }
     let each = |&[lo, hi, scale, zero_point]: &[f64; 4]| Candidate { lo, hi, scale, zero_point };
     let by: Vec<Candidate> = rows.iter().map(each).collect();
     let (counts, centres, level) = (counts.slice(), centres.slice(), chosen()?);
-    let found = call(py, by.len() * counts.len(), || of(level, counts, centres, &by, span))?;
+    let work = || of(level, counts, centres, &by, Span { min, max });
+    let found = call(py, by.len() * counts.len(), work)?;
     let mut out = Output::<f64>::new(py, &[found.len()])?;
     out.slice().copy_from_slice(&found);
     Ok(out.into_array())
