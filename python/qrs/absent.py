@@ -53,6 +53,7 @@ ABSENT: dict[str, dict[str, str]] = {
             "tensors calibrate takes; use x.split(32) for parts of a tensor"
         ),
         "inference_mode": "use qrs.no_grad()",
+        "random": "use qrs.manual_seed and qrs.default_generator",
         **dict.fromkeys(("compile", "autocast", "amp", "profiler", "mps", "xpu"), _PLAIN),
         **dict.fromkeys(("onnx", "export", "package"), _NO_FILES),
         **dict.fromkeys(("distributed", "multiprocessing"), _ONE_PROCESS),
@@ -123,6 +124,11 @@ ABSENT: dict[str, dict[str, str]] = {
         **dict.fromkeys(("DataParallel", "parallel"), _ONE_PROCESS),
         "SyncBatchNorm": "a model runs in one process; use qrs.nn.BatchNorm2d",
         "modules": "write qrs.nn.Conv2d for torch.nn.modules.conv.Conv2d, and so on",
+    },
+    "qrs.autograd": {
+        "Variable": "tensors record gradients; use qrs.tensor(values, requires_grad=True)",
+        "profiler": _PLAIN,
+        **dict.fromkeys(("detect_anomaly", "set_detect_anomaly"), _PLAIN),
     },
     "qrs.optim": dict.fromkeys(
         ("Adadelta", "Adagrad", "LBFGS", "RMSprop", "swa_utils"), "use qrs.optim.AdamW or SGD"

@@ -222,10 +222,10 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         TypeError,
         r"a str without activation and weight came, expected a QConfig",
     ),
-    "an observer that is no module": (
-        lambda: prepared(qconfig=Q.QConfig(dict, Q.default_weight_observer)),
+    "an observer without qparams": (
+        lambda: prepared(qconfig=Q.QConfig(SchemeLess, Q.default_weight_observer)),
         TypeError,
-        r"the qconfig of block\.quant has made a dict.*derive it from .*ObserverBase",
+        r"the qconfig of block\.quant has made a SchemeLess.*derive it from .*ObserverBase",
     ),
     "a weight observer without a scheme": (
         lambda: converted(qconfig=Q.QConfig(Q.MinMaxObserver, SchemeLess)),

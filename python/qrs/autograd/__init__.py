@@ -4,6 +4,9 @@
 `vjp` and `apply` add an operation with its gradient; `qrs.autograd.primitive` explains how.
 """
 
+from typing import TYPE_CHECKING
+
+from qrs.absent import refuse
 from qrs.autograd.engine import backward, grad
 from qrs.autograd.function import Function, FunctionCtx
 from qrs.autograd.gradcheck import gradcheck
@@ -40,3 +43,9 @@ __all__ = [
     "set_grad_enabled",
     "vjp",
 ]
+
+
+if not TYPE_CHECKING:
+    # Type checkers know which names there are.
+    def __getattr__(name):
+        refuse(__name__, name)

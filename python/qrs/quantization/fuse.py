@@ -189,7 +189,9 @@ def fuse_modules(
     model : Module
     modules_to_fuse : list of str, list of lists of str, or "auto"
         Dotted names of one group, or of several, each in the order in which they are called.
-        "auto": those of `find_modules_to_fuse`, which needs ``example_inputs``.
+        Nothing else may read what a module gives to the next, and each must be called in one place
+        only: a ReLU that is called again elsewhere would be lost there. "auto": the groups of
+        `find_modules_to_fuse`, which watches a run for that and needs ``example_inputs``.
     inplace : bool
         Change the model itself rather than a copy.
     fuser_func : callable

@@ -104,7 +104,7 @@ def prepare(
     QrsError
         If no module has a qconfig, or the model has been prepared or converted already.
     TypeError
-        If a qconfig makes something that is no module.
+        If a qconfig makes something that is no observer.
 
     Warns
     -----
@@ -315,10 +315,12 @@ class _Inserter:
 def _made(factory: Callable[[], Any], path: str) -> Module:
     """What a qconfig puts behind a module."""
     observer = factory()
-    if not isinstance(observer, Module):
+    # An Identity observes nothing, as in a qconfig for weights only.
+    if not is_activation_post_process(observer) and type(observer) is not Identity:
         raise TypeError(
             f"prepare: the qconfig of {path or 'the model'} has made a {type(observer).__name__} "
-            "for its output, expected a Module; derive it from qrs.quantization.ObserverBase"
+            "for its output, expected a Module with calculate_qparams; derive it from "
+            "qrs.quantization.ObserverBase"
         )
     return name_observers(observer, path)
 
