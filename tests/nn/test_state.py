@@ -145,6 +145,11 @@ def parallel(prefix):
         (model(), fused().state_dict(), "of a fused model: fuse this one"),
         (small(model()), fused().state_dict(), "this model is converted, .* before you prepare"),
         (fused(), small(model()).state_dict(), "of a converted model: prepare and convert this"),
+        (
+            model(),
+            {"state_dict": model().state_dict(), "epoch": 3},
+            r"load state_dict\['state_dict'",
+        ),
     ],
 )
 def test_the_usual_reasons_are_named(target, state, hint):

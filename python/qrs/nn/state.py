@@ -216,8 +216,7 @@ class StateMixin:
             if missing:
                 errors.insert(0, "missing: " + ", ".join(map(repr, missing)))
         if errors:
-            converted = _is_converted(self.state_dict()), _is_converted(state_dict)
-            errors += _hints(missing, unexpected, *converted)
+            errors += _hints(missing, unexpected, self.state_dict(), state_dict)
             raise StateDictError(f"{where}: the state dict does not fit:\n  " + "\n  ".join(errors))
         return IncompatibleKeys(missing, unexpected)
 
@@ -249,11 +248,18 @@ def _is_converted(state_dict: Mapping[str, Any]) -> bool:
     return any(getattr(value, "is_quantized", False) for value in values)
 
 
-def _hints(missing: list[str], unexpected: list[str], own: bool, came: bool) -> list[str]:
-    """What it usually means that names differ in this way; ``own``, ``came``: is it converted."""
-    if came and not own:
+def _hints(
+    missing: list[str], unexpected: list[str], own: Mapping[str, Any], came: Mapping[str, Any]
+) -> list[str]:
+    """What it usually means that the state dict that came differs in this way from a module's."""
+    for name in unexpected:
+        below = came.get(name)
+        if isinstance(below, Mapping) and set(missing) & set(below):
+            return [f"the weights are one level down: load state_dict[{name!r}]"]
+    converted, is_converted = _is_converted(own), _is_converted(came)
+    if is_converted and not converted:
         return ["the state dict is of a converted model: prepare and convert this one, then load"]
-    if own and not came:
+    if converted and not is_converted:
         return ["this model is converted, that of the state dict was not: load before you prepare"]
     hints = []
     wrapped, plain = _first_part(unexpected), _first_part(missing)
