@@ -147,8 +147,8 @@ def parallel(prefix):
         (fused(), small(model()).state_dict(), "of a converted model: prepare and convert this"),
         (
             model(),
-            {"state_dict": model().state_dict(), "epoch": 3},
-            r"load state_dict\['state_dict'",
+            {"optimizer": {"state": {}}, "model": model().state_dict()},
+            r"load state_dict\['model'\]",
         ),
     ],
 )
