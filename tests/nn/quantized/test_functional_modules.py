@@ -63,13 +63,38 @@ def test_scalar_methods_need_no_range() -> None:
     assert (model.functional.scale, model.functional.zero_point) == (1.0, 0)
 
 
-def test_an_unused_one_is_reported_by_name() -> None:
-    model = nn.Sequential(Q.QuantStub(), nnq.FloatFunctional()).eval()
+class Skip(nn.Module):
+    """As in published networks: there is an object for the sum whether it is called or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.functional, self.is_used = nnq.FloatFunctional(), False
+
+    def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+        return self.functional.add(x, x) if self.is_used else x
+
+
+def test_an_unused_one_is_converted_and_refuses_to_be_used() -> None:
+    model = nn.Sequential(Q.QuantStub(), Skip(), Q.DeQuantStub()).eval()
     model.qconfig = Q.get_default_qconfig()
     prepared = Q.prepare(model)
-    prepared[0](qrs.ones(2))
-    with pytest.raises(NotCalibratedError, match=r"at 1 \(FloatFunctional\)"):
-        Q.convert(prepared)
+    prepared(qrs.ones(2))
+    small = Q.convert(prepared)
+    assert small(qrs.ones(2)).tolist() == [1.0, 1.0]
+    small[1].is_used = True
+    x = qrs.quantize_per_tensor(qrs.ones(2), 0.5, 0, qrs.quint8)
+    for call in (
+        lambda: small(qrs.ones(2)),
+        lambda: small[1].functional.mul(x, x),
+        lambda: small[1].functional.add_relu(x, x),
+        lambda: small[1].functional.cat([x, x]),
+        lambda: small[1].functional.matmul(x, x),
+    ):
+        with pytest.raises(NotCalibratedError, match="was not called during calibration"):
+            call()
+    assert small[1].functional.mul_scalar(x, 2.0).dequantize().tolist() == [2.0, 2.0]
+    small[1].functional.scale = 0.25
+    assert small[1].functional.add(x, x).dequantize().tolist() == [2.0, 2.0]
 
 
 def test_mixed_operations_on_one_object_are_reported() -> None:

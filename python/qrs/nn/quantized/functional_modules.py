@@ -13,6 +13,7 @@ from qrs.nn.quantized import functional as F
 from qrs.nn.quantized.functional_arithmetic import combined
 from qrs.nn.quantized.output import QuantizedOutput, observed_output
 from qrs.qtensor import QTensor
+from qrs.qtensor.qparams import PerTensor
 from qrs.tensor import Tensor, cat
 
 __all__ = ["FXFloatFunctional", "FloatFunctional", "QFunctional"]
@@ -96,7 +97,6 @@ class FloatFunctional(FXFloatFunctional):
         super().__init__()
         self.activation_post_process = Identity()
         self._operation = ""
-        self._scalars = False
 
     def _observed(self, operation: str, result: Tensor) -> Tensor:
         if self._operation != operation and type(self.activation_post_process) is not Identity:
@@ -110,16 +110,6 @@ class FloatFunctional(FXFloatFunctional):
             self._operation = operation
         out: Tensor = self.activation_post_process(result)
         return out
-
-    def add_scalar(self, x: Tensor, y: float) -> Tensor:
-        """The sum with a number; its quantization follows from that of ``x``, so none observes."""
-        self._scalars = True
-        return super().add_scalar(x, y)
-
-    def mul_scalar(self, x: Tensor, y: float) -> Tensor:
-        """The product with a number; see `add_scalar`."""
-        self._scalars = True
-        return super().mul_scalar(x, y)
 
 
 class QFunctional(QuantizedOutput):
@@ -139,6 +129,7 @@ class QFunctional(QuantizedOutput):
     """
 
     activation_post_process: Module
+    _is_calibrated: bool
 
     def __init__(self) -> None:
         super().__init__()
@@ -148,12 +139,15 @@ class QFunctional(QuantizedOutput):
     def from_float(cls, mod: Any) -> Self:
         """Take the parameters that the observer of a `FloatFunctional` found.
 
+        One that has seen no data is converted, too, since networks have such that they never call,
+        and operations with a number need no range: the others are refused when they are called.
+
         Raises
         ------
         TypeError
             If another module came.
-        QrsError, NotCalibratedError
-            If it was not prepared, or its observer has seen no data.
+        QrsError
+            If it was not prepared.
         """
         if type(mod) is not FloatFunctional:
             raise TypeError(
@@ -163,10 +157,27 @@ class QFunctional(QuantizedOutput):
         try:
             new._set_output(*observed_output(mod, "QFunctional.from_float"))
         except NotCalibratedError:
-            # Operations with a number need no range of their own.
-            if not mod._scalars:
-                raise
+            new._is_calibrated = False
         return new
+
+    def _put(self, output: PerTensor) -> None:
+        super()._put(output)
+        self._is_calibrated = True
+
+    def _result(self) -> PerTensor:
+        """The parameters of results.
+
+        Raises
+        ------
+        NotCalibratedError
+            If calibration has found none.
+        """
+        if not self._is_calibrated:
+            raise NotCalibratedError(
+                "QFunctional: an operation came that was not called during calibration, so the "
+                "scale of its result is not known; calibrate with data that reaches it"
+            )
+        return self._output
 
     def forward(self, *_args: Any, **_kwargs: Any) -> NoReturn:
         """Refuse: which operation is meant is not known.
@@ -191,7 +202,7 @@ class QFunctional(QuantizedOutput):
     def add(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum."""
         return self._watched(
-            combined("add", self._checked(x), self._checked(y), self._output, False)
+            combined("add", self._checked(x), self._checked(y), self._result(), False)
         )
 
     def add_scalar(self, x: QTensor, y: float) -> QTensor:
@@ -201,7 +212,7 @@ class QFunctional(QuantizedOutput):
     def mul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product."""
         return self._watched(
-            combined("mul", self._checked(x), self._checked(y), self._output, False)
+            combined("mul", self._checked(x), self._checked(y), self._result(), False)
         )
 
     def mul_scalar(self, x: QTensor, y: float) -> QTensor:
@@ -210,16 +221,16 @@ class QFunctional(QuantizedOutput):
 
     def matmul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product of matrices, or of batches of them."""
-        return self._watched(F.matmul(self._checked(x), self._checked(y), *self._pair))
+        return self._watched(F.matmul(self._checked(x), self._checked(y), *self._result().pair))
 
     def cat(self, x: Sequence[QTensor], dim: int = 0) -> QTensor:
         """The tensors joined along a dimension."""
-        return self._watched(F.cat([self._checked(item) for item in x], dim, *self._pair))
+        return self._watched(F.cat([self._checked(item) for item in x], dim, *self._result().pair))
 
     def add_relu(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum, cut at 0 from below."""
         return self._watched(
-            combined("add", self._checked(x), self._checked(y), self._output, True)
+            combined("add", self._checked(x), self._checked(y), self._result(), True)
         )
 
     def _get_name(self) -> str:
