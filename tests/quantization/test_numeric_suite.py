@@ -246,6 +246,18 @@ def test_activations_are_paired_and_errors_add_up(
     assert min(errors["block.0.stats"], errors["skip.stats"], errors["fc.stats"]) > 0.05
 
 
+def test_what_is_never_called_is_left_out(data: qrs.Tensor) -> None:
+    model = Net().eval()
+    model.unused = nnq.FloatFunctional()
+    model.qconfig = Q.default_qconfig
+    prepared = Q.prepare(model)
+    prepared(data)
+    small = Q.convert(prepared)
+    assert "unused.stats" not in ns.compare_model_outputs(model, small, data)
+    found = ns.compare_model_stub(model, small, {nnq.FloatFunctional}, data)
+    assert list(found) == ["skip.stats"]
+
+
 def test_recorded_values_survive_what_works_in_place() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU(inplace=True)).eval()
     pairs = ns.compare_model_outputs(model, Q.quantize_dynamic(model), qrs.randn(16, 4))

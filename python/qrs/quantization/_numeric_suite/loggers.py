@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
-__all__ = ["Logger", "OutputLogger", "ShadowLogger", "get_logger_dict"]
+__all__ = ["Logger", "OutputLogger", "ShadowLogger", "get_logger_dict", "was_called"]
 
 
 def _kept(value: Any) -> Any:
@@ -115,3 +116,8 @@ def get_logger_dict(mod: Module, prefix: str = "") -> dict[str, dict[str, Any]]:
         if isinstance(module, Logger):
             found[f"{name.rpartition('.')[0]}.stats".lstrip(".")] = module.stats
     return found
+
+
+def was_called(stats: Mapping[str, Any]) -> bool:
+    """Whether a logger has recorded something: networks have modules that they never call."""
+    return not any(isinstance(kept, list) and not kept for kept in stats.values())

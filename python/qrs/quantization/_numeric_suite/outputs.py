@@ -10,7 +10,7 @@ from qrs.autograd import no_grad
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.quantization._numeric_suite.loggers import Logger as BaseLogger
-from qrs.quantization._numeric_suite.loggers import OutputLogger, get_logger_dict
+from qrs.quantization._numeric_suite.loggers import OutputLogger, get_logger_dict, was_called
 from qrs.quantization._numeric_suite.stubs import check_twins, check_types
 from qrs.quantization.swaps import get_default_compare_output_module_list
 
@@ -85,13 +85,14 @@ def get_matching_activations(
     Returns
     -------
     dict
-        ``{name + ".stats": {"float": list, "quantized": list}}``, for the names that both have.
+        ``{name + ".stats": {"float": list, "quantized": list}}``, for the names that both have and
+        that were called.
     """
     floats, quantized = get_logger_dict(float_module), get_logger_dict(q_module)
     return {
         name: {"float": floats[name]["tensor_val"], "quantized": stats["tensor_val"]}
         for name, stats in quantized.items()
-        if name in floats
+        if name in floats and was_called(stats)
     }
 
 

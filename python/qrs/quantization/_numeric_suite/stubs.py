@@ -10,7 +10,7 @@ from qrs.autograd import no_grad
 from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.quantization._numeric_suite.loggers import Logger as BaseLogger
-from qrs.quantization._numeric_suite.loggers import ShadowLogger, get_logger_dict
+from qrs.quantization._numeric_suite.loggers import ShadowLogger, get_logger_dict, was_called
 from qrs.quantization.swaps import (
     get_default_dynamic_quant_module_mappings,
     get_default_static_quant_module_mappings,
@@ -246,7 +246,8 @@ def compare_model_stub(
     Returns
     -------
     dict
-        ``{name + ".stats": {"float": list, "quantized": list}}``; quantized outputs as they are.
+        ``{name + ".stats": {"float": list, "quantized": list}}``, for the modules that were called;
+        quantized outputs as they are.
 
     Raises
     ------
@@ -264,4 +265,5 @@ def compare_model_stub(
     """
     with shadowed(float_model, q_model, module_swap_list, Logger), no_grad():
         q_model(*data)
-        return get_logger_dict(q_model)
+        recorded = get_logger_dict(q_model)
+    return {name: stats for name, stats in recorded.items() if was_called(stats)}
