@@ -83,3 +83,29 @@ def test_quantized_tensor_reaches_the_quantized_form(monkeypatch):
         call(Quantized())
     monkeypatch.setitem(QUANTIZED, "probe", lambda input, factor=1: ("quantized", factor))
     assert call(Quantized(), factor=2) == ("quantized", 2)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.1, 1.0, 2.5, -0.5])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_leaky_relu_is_the_choice_between_two_lines(slope, dtype):
+    x = np.array([-np.inf, -3.0, -0.0, 0.0, 2.0, np.inf, np.nan], dtype)
+    with np.errstate(invalid="ignore"):
+        expected = np.where(x > 0, x, x * dtype(slope))
+    if slope == 0:
+        expected[0] = 0
+    got = F.leaky_relu(qrs.from_numpy(x), slope).numpy()
+    np.testing.assert_array_equal(got, expected)
+    assert got.dtype == dtype
+
+
+@pytest.mark.parametrize("value", [0.0, -0.0, 3.5, float("inf")])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16])
+def test_threshold_keeps_what_is_above_and_nan(value, dtype):
+    x = np.array(
+        [[-np.inf, -3.0, 0.5], [np.nextafter(dtype(0.5), dtype(1)), np.inf, np.nan]], dtype
+    )
+    for array in (x, x.T, x[:, ::2]):
+        got = F.threshold(qrs.from_numpy(array), 0.5, value).numpy()
+        np.testing.assert_array_equal(got, np.where(array <= 0.5, dtype(value), array))
+        assert got.dtype == dtype
+    assert F.threshold(qrs.tensor(0.25), 0.5, value).item() == value

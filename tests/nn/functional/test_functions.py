@@ -118,3 +118,26 @@ def test_binary_losses_agree():
 def test_misfits_are_explained(call, error, words):
     with pytest.raises(error, match=words):
         call(qrs.zeros(2, 4))
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 32, 33])
+def test_linear_with_few_and_many_rows(rows):
+    x, weight = qrs.randn(rows, 5).double(), qrs.randn(3, 5).double()
+    y = F.linear(x, weight)
+    assert y.is_contiguous()
+    np.testing.assert_allclose(y.numpy(), x.numpy() @ weight.numpy().T)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize("pads", [(2, 1, 0, 3), (-1, 2, 1, -2), (-1, -2, -3, 0), (0, 0, 2, 2)])
+def test_borders_and_cuts_are_those_of_every_place(mode, pads):
+    """Growing is NumPy's padding; a negative number then cuts."""
+    x = np.arange(30.0).reshape(5, 6)
+    grow = [(max(pads[2], 0), max(pads[3], 0)), (max(pads[0], 0), max(pads[1], 0))]
+    name = {"replicate": "edge", "circular": "wrap"}.get(mode, mode)
+    expected = np.pad(x, grow, mode=name)
+    low = [max(-pads[2], 0), max(-pads[0], 0)]
+    high = [max(-pads[3], 0), max(-pads[1], 0)]
+    expected = expected[low[0] : len(expected) - high[0], low[1] : expected.shape[1] - high[1]]
+    got = F.pad(qrs.from_numpy(x), pads, mode=mode).numpy()
+    np.testing.assert_array_equal(got, expected)

@@ -1,5 +1,6 @@
 """Embedding tables: padding, limits, errors."""
 
+import numpy as np
 import pytest
 
 import qrs
@@ -62,3 +63,27 @@ def test_empty_bag_gives_zeros(mode):
 def test_misfits_are_explained(call, error, words):
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("mode", ["sum", "mean", "max"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_bags_of_one_length_are_bags_like_others(mode, weighted):
+    if weighted and mode != "sum":
+        return
+    table, indices = nn.EmbeddingBag(9, 4, mode=mode), qrs.randint(0, 9, (3, 5))
+    factors = qrs.rand(3, 5) if weighted else None
+    together = table(indices, per_sample_weights=factors)
+    # One more bag, of another length.
+    flat = qrs.cat([indices.reshape(-1), indices[0, :2]])
+    if weighted:
+        factors = qrs.cat([factors.reshape(-1), qrs.ones(2)])
+    apart = table(flat, qrs.tensor([0, 5, 10, 15]), per_sample_weights=factors)
+    np.testing.assert_allclose(
+        together.detach().numpy(), apart[:3].detach().numpy(), rtol=1e-6, atol=1e-7
+    )
+    gradients = []
+    for value in (together.sum(), apart[:3].sum()):
+        table.zero_grad()
+        value.backward()
+        gradients.append(table.weight.grad.numpy())
+    np.testing.assert_allclose(*gradients, rtol=1e-6)

@@ -60,6 +60,41 @@ def _clip(x: Array, *, low: float, high: float) -> Array:
     return np.clip(x, x.dtype.type(low), x.dtype.type(high))
 
 
+# A choice for each element, `where`, waits for memory to be chosen from where signs are mixed: ten
+# times as long as the arithmetic that gives the same.
+
+
+def _leaky(x: Array, *, slope: float) -> Array:
+    if slope == 0:
+        return np.maximum(x, 0)
+    scaled = x * x.dtype.type(slope)
+    larger = np.maximum if slope <= 1 else np.minimum
+    out: Array = larger(x, scaled)
+    return out
+
+
+def _hardswish(x: Array) -> Array:
+    out: Array = np.clip(x + 3, 0, 6)
+    out *= x
+    out /= 6
+    return out
+
+
+def _threshold(x: Array, *, threshold: float, value: float) -> Array:
+    # A comparison that NaN fails: it stays, as in PyTorch.
+    replaced = x <= threshold
+    if type(x) is not np.ndarray or x.dtype != np.float32:
+        return np.where(replaced, x.dtype.type(value), x)
+    bits = np.float32(value).view(np.int32)
+    chosen = replaced.astype(np.int32)
+    kept = chosen - 1
+    kept &= x.view(np.int32)
+    if bits:
+        chosen *= bits
+        kept |= chosen
+    return kept.view(np.float32)
+
+
 def _exponential(x: Array, *, alpha: float, rate: float, gain: float) -> Array:
     # expm1 of the negative part only: it overflows for large positive values.
     negative = alpha * np.expm1(np.minimum(x, 0) * rate)
@@ -94,14 +129,14 @@ HARDTANH = _from_output(
 )
 LEAKY_RELU = _from_output(
     "leaky_relu",
-    lambda x, slope: np.where(x > 0, x, x * x.dtype.type(slope)),
+    _leaky,
     lambda y, slope: np.where(y > 0, 1, slope).astype(y.dtype),
     slope=0.1,
 )
 ELU = _from_output("elu", _exponential, _exponential_slope, alpha=0.7, rate=1.3, gain=1.1)
 HARDSWISH = _from_input(
     "hardswish",
-    lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    _hardswish,
     lambda x: np.where(x <= -3, 0, np.where(x < 3, x / 3 + 0.5, 1)).astype(x.dtype),
 )
 HARDSIGMOID = _from_output(
@@ -111,7 +146,7 @@ HARDSIGMOID = _from_output(
 )
 THRESHOLD = _from_input(
     "threshold",
-    lambda x, threshold, value: np.where(x > threshold, x, x.dtype.type(value)),
+    _threshold,
     lambda x, threshold, value: x > threshold,
     threshold=0.5,
     value=-1.0,

@@ -10,6 +10,7 @@ import numpy as np
 from qrs.autograd import Sample, define, vjp
 from qrs.autograd.arrays import Array
 from qrs.errors import DtypeError, ShapeError
+from qrs.nn.functional.products import times_transposed
 from qrs.tensor import Tensor, apply
 
 __all__ = ["bilinear", "check_floats", "linear"]
@@ -52,7 +53,7 @@ def check_floats(where: str, **tensors: Any) -> None:
 
 def _linear(x: Array, weight: Array, bias: Array | None) -> Array:
     # One matrix product for any number of leading axes.
-    out: Array = (x if x.ndim == 2 else x.reshape(-1, x.shape[-1])) @ weight.T
+    out = times_transposed(x if x.ndim == 2 else x.reshape(-1, x.shape[-1]), weight)
     if bias is not None:
         out += bias
     return out if x.ndim == 2 else out.reshape(*x.shape[:-1], len(weight))

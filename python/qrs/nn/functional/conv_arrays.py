@@ -9,9 +9,10 @@ With ``y = conv(x, w)`` there are three maps, each linear in both arguments:
 The gradient of each is again one of the three. ``x`` (N, C, *S), ``w`` (O, C/groups, *K),
 ``y`` (N, O, *S').
 
-Inside, images are channels-last, (N, *S, C): a patch is then a few long runs of memory, and each
-map is one matrix product over all images. What comes in channels-last in memory (a transposed view)
-goes out so, as in PyTorch; anything else gives a C-contiguous result.
+What comes in channels-last in memory (a transposed view) goes out so, as in PyTorch; anything else
+gives a C-contiguous result. `correlate` takes contiguous arrays as they are (flat_conv). For all
+others, and the other maps, images are channels-last inside, (N, *S, C): a patch is then a few long
+runs of memory, and each map is one matrix product over all images.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qrs.autograd.arrays import Array
+from qrs.nn.functional import flat_conv
 from qrs.nn.functional.windows import gather_patches, scatter_patches, taps
 
 __all__ = ["Geometry", "correlate", "match", "spread"]
@@ -115,6 +117,8 @@ def _of_tap(tap: Any) -> Any:
 def correlate(x: Array, weight: Array, g: Geometry) -> Array:
     """Return y (N, O, *out) of x (N, C, *size) and weight (O, C/groups, *kernel)."""
     n, o = len(x), len(weight)
+    if type(x) is np.ndarray and x.flags.c_contiguous:
+        return flat_conv.correlate(x, weight, g)
     padded = _padded(x, g)
     if _is_depthwise(o, x.shape[1], g):
         y = np.zeros((n, *g.out, o), dtype=np.result_type(x, weight), like=x)

@@ -174,6 +174,17 @@ def _bag_forward(
     out = np.zeros((len(starts), weight.shape[1]), dtype=weight.dtype, like=weight)
     chosen = np.full_like(out, -1, dtype=np.int64)
     counts = np.zeros(len(starts), dtype=np.int64, like=weight)
+    length = len(indices) // max(1, len(starts))
+    if padding is None and mode != "max" and starts == list(range(0, len(indices), length or 1)):
+        # Bags of one length.
+        rows = weight[indices]
+        if per_sample is not None:
+            rows = rows * per_sample[:, None]
+        counts += length
+        out = rows.reshape(len(starts), length, weight.shape[1]).sum(axis=1)
+        if mode == "mean":
+            out /= length
+        return out, (weight, per_sample, counts, chosen) if save else None
     for bag, (start, stop) in enumerate(itertools.pairwise([*starts, len(indices)])):
         places = np.arange(start, stop, like=weight)
         if padding is not None:

@@ -368,7 +368,7 @@ def group_norm(
             f"group_norm: {channels} channels came, expected a multiple of {num_groups} groups"
         )
     grouped = input.reshape(n, num_groups, math.prod(input.shape[1:]) // num_groups)
-    out = apply(NORMALIZE, grouped, None, None, axes=(2,), eps=eps).reshape(input.shape)
+    out = apply(NORMALIZE, grouped, None, None, axes=(-1,), eps=eps).reshape(input.shape)
     scale, shift = _per_channel(weight, input.dim()), _per_channel(bias, input.dim())
     if scale is not None:
         out = out * scale

@@ -11,7 +11,7 @@ from qrs.autograd import Sample, define, vjp
 from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 from qrs.nn.functional.dispatch import also_quantized
-from qrs.tensor import Tensor, apply
+from qrs.tensor import Tensor, apply, cat
 
 __all__ = ["pad", "padding_pairs", "padding_sources"]
 
@@ -93,7 +93,7 @@ def padding_pairs(
     if value:
         raise ValueError(f"pad: value {value} came with mode {mode!r}, expected it with 'constant'")
     for axis, (size, (before, after)) in enumerate(zip(shape, pairs, strict=True)):
-        limit = {"reflect": max(size - 1, 0), "circular": size}.get(mode, before + after)
+        limit = {"reflect": max(size - 1, 0), "circular": size}.get(mode, max(before, after))
         if max(before, after) > limit or (size == 0 and before + after):
             raise ShapeError(
                 f"pad: {(before, after)} came for axis {axis} of size {size}, expected at most "
@@ -137,6 +137,19 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     out = input
     for axis, (before, after) in enumerate(pairs):
         if before or after:
-            places = padding_sources(mode, input.shape[axis], before, after).astype(np.int64)
-            out = out.index_select(axis, Tensor._wrap(places))
+            out = _bordered(out, axis, mode, before, after)
     return out
+
+
+def _bordered(x: Tensor, axis: int, mode: str, before: int, after: int) -> Tensor:
+    """An axis with elements of its own on either side; negative numbers cut."""
+    size = x.shape[axis]
+    places = padding_sources(mode, size, before, after).astype(np.int64)
+    left, right = max(before, 0), max(after, 0)
+    # What stays is copied in long runs, only the borders are looked up.
+    parts = [x.narrow(axis, left - before, size + min(before, 0) + min(after, 0))]
+    if left:
+        parts.insert(0, x.index_select(axis, Tensor._wrap(places[:left])))
+    if right:
+        parts.append(x.index_select(axis, Tensor._wrap(places[-right:])))
+    return cat(parts, axis) if len(parts) > 1 else parts[0]

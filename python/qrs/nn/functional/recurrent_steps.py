@@ -28,6 +28,7 @@ import numpy as np
 
 from qrs.autograd.arrays import Array
 from qrs.nn.functional.dynamic_rounding import rounded
+from qrs.nn.functional.products import times_transposed
 
 __all__ = ["GruSteps", "LstmSteps", "RnnSteps", "Saved"]
 
@@ -48,7 +49,7 @@ def _steps(sizes: list[int], reverse: bool) -> Iterator[tuple[slice, int]]:
 
 
 def _project(x: Array, weight: Array, *biases: Array | None) -> Array:
-    out: Array = x @ weight.T
+    out = times_transposed(x, weight)
     for bias in biases:
         if bias is not None:
             out += bias
@@ -113,13 +114,12 @@ class LstmSteps:
             h_prev, c_prev, tanh_c = (
                 np.empty((len(x), n), gates.dtype, like=gates) for n in (h.shape[1], hidden, hidden)
             )
-        w_hh_t = w_hh.T
         for rows, n in _steps(sizes, reverse):
             gate = gates[rows]
             state = _seen(h[:n], engine)
             if save:
                 h_prev[rows], c_prev[rows] = state, c[:n]
-            gate += state @ w_hh_t
+            gate += times_transposed(state, w_hh)
             _sigmoid_(gate[:, : 2 * hidden])
             np.tanh(gate[:, 2 * hidden : 3 * hidden], out=gate[:, 2 * hidden : 3 * hidden])
             _sigmoid_(gate[:, 3 * hidden :])
@@ -130,7 +130,7 @@ class LstmSteps:
             if save:
                 tanh_c[rows] = squashed
             squashed *= gate[:, 3 * hidden :]
-            h[:n] = squashed if w_hr is None else _seen(squashed, engine) @ w_hr.T
+            h[:n] = squashed if w_hr is None else times_transposed(_seen(squashed, engine), w_hr)
             out[rows] = h[:n]
         return out, h, c, Saved(gates, h_prev, (c_prev, tanh_c)) if save else None
 
@@ -274,7 +274,7 @@ class RnnSteps:
             if h_prev is not None:
                 h_prev[rows] = h[:n]
             state = out[rows]
-            state += h[:n] @ w_hh.T
+            state += times_transposed(h[:n], w_hh)
             if relu:
                 np.maximum(state, 0, out=state)
             else:
