@@ -9,7 +9,7 @@ import numpy as np
 
 import qrs
 from comparison import conv_peers
-from comparison.conv_layer import INPUT, Layer, Shape, exact, make
+from comparison.conv_layer import Layer, Shape, exact, make
 from comparison.model import Array, Contender, Row, Stage
 
 SHAPES = [
@@ -42,7 +42,13 @@ SHAPES = [
     Shape("grouped 3x3 g=32 1024 @7", (7, 7), 1024, 1024, groups=32),
     Shape("conv1d 5 256->256 @400", (400,), 256, 256, 5),
     Shape("conv3d 3x3x3 64->64 @8x28x28", (8, 28, 28), 64, 64),
+    Shape("transposed 4x4/2 256->256 @14", (14, 14), 256, 256, 4, 2, transposed=True),
     Shape("transposed 4x4/2 128->64 @28", (28, 28), 128, 64, 4, 2, transposed=True),
+    Shape("transposed 4x4/2 64->64 @56", (56, 56), 64, 64, 4, 2, transposed=True),
+    Shape("transposed 2x2/2 256->128 @28", (28, 28), 256, 128, 2, 2, transposed=True),
+    Shape("transposed 2x2/2 128->64 @56", (56, 56), 128, 64, 2, 2, transposed=True),
+    Shape("transposed 2x2/2 64->32 @112", (112, 112), 64, 32, 2, 2, transposed=True),
+    Shape("transposed 1d 4/2 128->64 @1600", (1600,), 128, 64, 4, 2, transposed=True),
 ]
 
 
@@ -70,7 +76,7 @@ def _qrs(layer: Layer) -> Contender:
     small.scale, small.zero_point = layer.step, 0
     # The axes are moved, not the bytes: channels last, as every quantized layer leaves its output.
     first = (0, shape.rank + 1, *range(1, shape.rank + 1))
-    x = qrs.QTensor.from_ints(layer.x, *INPUT, qrs.quint8).permute(*first)
+    x = qrs.QTensor.from_ints(layer.x, *shape.input, qrs.quint8).permute(*first)
     return Contender("qrs", partial(small, x), lambda y: y.int_repr().numpy(), "qrs")
 
 

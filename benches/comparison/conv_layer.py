@@ -10,8 +10,8 @@ import torch
 
 from comparison.model import Array
 
-# Scale and zero point of the input. After a ReLU the output has the zero point 0.
-INPUT = (0.02, 117)
+# Scale of the input.
+SCALE = 0.02
 # The output's step, of the standard deviation of the sums.
 STEP = 0.012
 
@@ -36,8 +36,17 @@ class Shape:
 
     @property
     def padding(self) -> int:
-        """Half the kernel: the size stays, or is divided by the stride."""
-        return 0 if self.transposed else self.kernel // 2
+        """The size stays, or is divided or multiplied by the stride."""
+        return (self.kernel - self.stride) // 2 if self.transposed else self.kernel // 2
+
+    @property
+    def input(self) -> tuple[float, int]:
+        """Scale and zero point of the input.
+
+        Transposed layers get what comes after a ReLU: OpenVINO runs them in float otherwise. All
+        outputs come after one, so that their zero point is 0.
+        """
+        return SCALE, 0 if self.transposed else 117
 
     @property
     def weight(self) -> tuple[int, ...]:
@@ -91,7 +100,7 @@ def make(shape: Shape) -> Layer:
         random.integers(-127, 128, shape.weight, np.int8),
         scales.astype(np.float32),
         random.standard_normal(shape.outputs, np.float32),
-        float(np.float32(STEP * INPUT[0] * 0.01 * 75 * 75 * math.sqrt(max(depth, 1)))),
+        float(np.float32(STEP * SCALE * 0.01 * 75 * 75 * math.sqrt(max(depth, 1)))),
     )
 
 
@@ -100,9 +109,9 @@ def exact(layer: Layer) -> Array:
     shape = layer.shape
     name = f"conv{'_transpose' if shape.transposed else ''}{shape.rank}d"
     run = getattr(torch.nn.functional, name)
-    x = torch.from_numpy(np.moveaxis(layer.x.astype(np.float64), -1, 1) - INPUT[1])
+    x = torch.from_numpy(np.moveaxis(layer.x.astype(np.float64), -1, 1) - shape.input[1])
     weight = torch.from_numpy(layer.weight.astype(np.float64))
     sums = run(x, weight, None, shape.stride, shape.padding, groups=shape.groups).numpy()
     by_channel = (-1, *(1,) * shape.rank)
-    scale = (np.float64(INPUT[0]) * layer.scales).reshape(by_channel)
+    scale = (np.float64(SCALE) * layer.scales).reshape(by_channel)
     return np.maximum(sums * scale + layer.bias.reshape(by_channel), 0)

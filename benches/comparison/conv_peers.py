@@ -16,7 +16,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from openvino import opset13 as nodes
 
-from comparison.conv_layer import INPUT, Layer
+from comparison.conv_layer import Layer
 from comparison.model import Array, Contender
 
 ENGINES = ("fbgemm", "x86", "onednn")
@@ -68,7 +68,7 @@ def _torch(layer: Layer, name: str) -> Contender:
     small.scale, small.zero_point = layer.step, 0
     # The axes are moved, not the bytes: the memory is channels-last.
     ints = torch.from_numpy(layer.x).movedim(-1, 1)
-    x = torch._make_per_tensor_quantized_tensor(ints, *INPUT)
+    x = torch._make_per_tensor_quantized_tensor(ints, *shape.input)
     if shape.rank > 1:
         order = torch.channels_last if shape.rank == 2 else torch.channels_last_3d
         x = x.contiguous(memory_format=order)
@@ -107,7 +107,7 @@ def onnx_runtime(layer: Layer, threads: int) -> list[Contender]:
 
 
 def _onnx_model(layer: Layer) -> Any:
-    shape, (scale, zero) = layer.shape, INPUT
+    shape, (scale, zero) = layer.shape, layer.shape.input
     product = (np.float32(scale) * layer.scales).astype(np.float32)
     values = {
         "x_scale": np.float32(scale),
@@ -179,7 +179,7 @@ def openvino(layer: Layer, threads: int) -> list[Contender]:
 
 def _request(layer: Layer, count: int, threads: int) -> Any:
     """A request of a graph of so many layers, each with the same weights in its own memory."""
-    shape, (scale, zero) = layer.shape, INPUT
+    shape, (scale, zero) = layer.shape, layer.shape.input
     given = nodes.parameter(list(layer.x.shape), np.uint8)
     spatial = range(1, shape.rank + 1)
     y = nodes.transpose(given, np.array([0, shape.rank + 1, *spatial]))

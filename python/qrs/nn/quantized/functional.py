@@ -45,7 +45,15 @@ from qrs.nn.quantized.functional_arithmetic import (
     mul_scalar,
     mul_scalar_relu,
 )
-from qrs.nn.quantized.functional_layers import conv1d, conv2d, conv3d, linear
+from qrs.nn.quantized.functional_layers import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    linear,
+)
 from qrs.nn.quantized.functional_moving import (
     channel_shuffle,
     interpolate,
@@ -88,6 +96,9 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "elu",
     "gelu",
     "group_norm",

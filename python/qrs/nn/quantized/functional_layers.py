@@ -9,12 +9,21 @@ from qrs.dtypes import quint8
 from qrs.errors import DtypeError
 from qrs.nn.layers.conv_settings import Ints
 from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
+from qrs.nn.quantized.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from qrs.nn.quantized.linear import Linear
 from qrs.nn.quantized.output import refuse_input
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
-__all__ = ["conv1d", "conv2d", "conv3d", "linear"]
+__all__ = [
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "linear",
+]
 
 
 def _check(where: str, input: Any, weight: Any) -> None:
@@ -46,6 +55,12 @@ def _conv(
         bias is not None,
         padding_mode,
     )
+    return _applied(layer, input, weight, bias, output)
+
+
+def _applied(
+    layer: Any, input: Any, weight: QTensor, bias: Tensor | None, output: tuple[float, int]
+) -> QTensor:
     layer._set_output(*output, input.dtype)
     layer.set_weight_bias(weight, bias)
     result: QTensor = layer(input)
@@ -156,6 +171,133 @@ def conv3d(
     del dtype
     settings = (stride, padding, dilation, groups)
     return _conv(Conv3d, input, weight, bias, settings, padding_mode, (scale, zero_point))
+
+
+def _conv_transpose(
+    cls: type[ConvTranspose1d | ConvTranspose2d | ConvTranspose3d],
+    input: Any,
+    weight: Any,
+    bias: Tensor | None,
+    settings: tuple[Any, Any, Any, int, Any],
+    output: tuple[float, int],
+) -> QTensor:
+    _check(f"quantized.conv_transpose{cls.rank}d", input, weight)
+    stride, padding, output_padding, groups, dilation = settings
+    layer = cls(
+        weight.shape[0],
+        weight.shape[1] * groups,
+        weight.shape[2:],
+        stride,
+        padding,
+        output_padding,
+        groups,
+        bias is not None,
+        dilation,
+    )
+    return _applied(layer, input, weight, bias, output)
+
+
+def conv_transpose1d(
+    input: QTensor,
+    weight: QTensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    scale: float = 1.0,
+    zero_point: int = 0,
+) -> QTensor:
+    """Apply the transposed convolution to (N, C, L); see `conv_transpose2d`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.ones(1, 2, 3), 0.5, 0, qrs.quint8)
+    >>> w = qrs.quantize_per_tensor(qrs.ones(2, 3, 2), 0.5, 0, qrs.qint8)
+    >>> tuple(qrs.nn.quantized.functional.conv_transpose1d(x, w, stride=2).shape)
+    (1, 3, 6)
+    """
+    settings = (stride, padding, output_padding, groups, dilation)
+    output = (scale, zero_point)
+    return _conv_transpose(ConvTranspose1d, input, weight, bias, settings, output)
+
+
+def conv_transpose2d(
+    input: QTensor,
+    weight: QTensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    scale: float = 1.0,
+    zero_point: int = 0,
+) -> QTensor:
+    """Apply the transposed convolution to images, under the profile in force.
+
+    PyTorch has none of these; the parameters are those of its float functions.
+
+    Parameters
+    ----------
+    input : QTensor, quint8 or qint8, shape (N, C, H, W) or (C, H, W)
+    weight : QTensor, qint8, shape (C, O / groups, KH, KW)
+        Packed on each call: `nn.quantized.ConvTranspose2d` does so once.
+    bias : Tensor, float32, shape (O,), or None
+    stride, padding, output_padding, groups, dilation
+        As `nn.ConvTranspose2d`.
+    scale, zero_point : float, int
+        Of the output, which has the type of the input.
+
+    Returns
+    -------
+    QTensor, shape (N, O, H', W') or (O, H', W')
+
+    Raises
+    ------
+    DtypeError, ShapeError, ValueError
+        If the arguments do not fit together.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.ones(1, 2, 3, 3), 0.5, 0, qrs.quint8)
+    >>> w = qrs.quantize_per_tensor(qrs.ones(2, 3, 2, 2), 0.5, 0, qrs.qint8)
+    >>> tuple(qrs.nn.quantized.functional.conv_transpose2d(x, w, stride=2).shape)
+    (1, 3, 6, 6)
+    """
+    settings = (stride, padding, output_padding, groups, dilation)
+    output = (scale, zero_point)
+    return _conv_transpose(ConvTranspose2d, input, weight, bias, settings, output)
+
+
+def conv_transpose3d(
+    input: QTensor,
+    weight: QTensor,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    scale: float = 1.0,
+    zero_point: int = 0,
+) -> QTensor:
+    """Apply the transposed convolution to (N, C, D, H, W); see `conv_transpose2d`.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.ones(1, 2, 3, 3, 3), 0.5, 0, qrs.quint8)
+    >>> w = qrs.quantize_per_tensor(qrs.ones(2, 3, 2, 2, 2), 0.5, 0, qrs.qint8)
+    >>> tuple(qrs.nn.quantized.functional.conv_transpose3d(x, w, stride=2).shape)
+    (1, 3, 6, 6, 6)
+    """
+    settings = (stride, padding, output_padding, groups, dilation)
+    output = (scale, zero_point)
+    return _conv_transpose(ConvTranspose3d, input, weight, bias, settings, output)
 
 
 def linear(
