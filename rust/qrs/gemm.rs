@@ -1,7 +1,7 @@
 //! The product: strips of up to 6 activation rows against panels of 64 output channels.
 //!
 //! ```text
-//! for each block of rows (at most 512 KiB of activations)   stays in L2
+//! for each block of rows (at most 512 KiB of activations)   stays in L2, or in L1 if the weights are in L2
 //!   stage it, where the level wants 16-bit activations      once per block
 //!   for each panel of weights                               once per block; the next one is fetched
 //!     for each strip of up to 6 rows                        strip stays in L1
@@ -9,20 +9,20 @@
 //! ```
 //!
 //! The depth is never split: no partial sum is stored and results cannot depend on a blocking.
-//! Accumulators pass to the epilogue through 1.5 KiB of L1 and not in registers. That costs about
-//! 50 cycles a tile (of a CPU that starts two products a cycle, a fifth at K = 64 and 3 % at K = 512) and
-//! buys one compiled tile per shape instead of one per shape and epilogue.
+//! Accumulators pass to the epilogue through 1.5 KiB of L1 and not in registers, unless it ends in bytes
+//! ([`crate::gemm_bytes`]). That costs about 50 cycles a tile (of a CPU that starts two products a cycle, a
+//! fifth at K = 64 and 3 % at K = 512) and saves one compiled tile per shape for each epilogue.
 
 use std::ops::Range;
 
-use crate::isa::{Isa, LANES, PANEL_BLOCKS, TILE_ROWS, Tile};
+use crate::isa::{Corners, Gathered, Isa, LANES, PANEL_BLOCKS, TILE_ROWS, Taps, Tile};
 use crate::pack::PackedWeights;
 
 /// Where activation rows come from.
 pub trait Rows: Sync {
-    /// Hands over, for each tap and then each row of `strip`, the bytes that the row contributes at
-    /// that kernel position: `c` of them.
-    fn gather<'a>(&'a self, strip: Range<usize>, to: &mut Vec<&'a [u8]>);
+    /// Adds `strips` to `to`: for each tap the bytes that each row of a strip contributes at that kernel
+    /// position. Taps whose bytes lie one behind the other may be one longer tap.
+    fn gather<'a>(&'a self, strips: Strips, to: &mut Gathered<'a, u8>);
 }
 
 /// Rows of a dense matrix.
@@ -36,8 +36,12 @@ pub struct Dense<'a> {
 
 impl Rows for Dense<'_> {
     #[inline(always)]
-    fn gather<'a>(&'a self, strip: Range<usize>, to: &mut Vec<&'a [u8]>) {
-        to.extend(strip.map(|row| &self.data[row * self.k..][..self.k]));
+    fn gather<'a>(&'a self, strips: Strips, to: &mut Gathered<'a, u8>) {
+        for strip in strips {
+            let corners = Corners::apart(strip.start * self.k, self.k, strip.len());
+            to.begin(strip, self.k);
+            to.push_at(self.data, &corners, 0);
+        }
     }
 }
 
@@ -45,6 +49,44 @@ impl Rows for Dense<'_> {
 pub trait Epilogue {
     /// Takes the sums of `row` and all blocks of `panel`.
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]);
+}
+
+/// The strips as `isa` wants them; `None` if it takes them as they are.
+#[inline(always)]
+pub(crate) fn staged<'s, I: Isa>(
+    isa: I,
+    gathered: &Gathered<'_, u8>,
+    staging: &'s mut Vec<I::Act>,
+) -> Option<Gathered<'s, I::Act>> {
+    if I::in_place(gathered).is_some() {
+        return None;
+    }
+    let padded = |taps: &Taps<'_, u8>| taps.len().next_multiple_of(4) + I::STAGED_EXTRA;
+    let held = |taps: &Taps<'_, u8>| taps.count() * taps.rows().len() * padded(taps);
+    let room: usize = gathered.strips().map(|taps| held(&taps)).sum();
+    if staging.len() < room {
+        staging.resize(room, I::Act::default());
+    }
+    let mut to = &mut staging[..room];
+    for taps in gathered.strips() {
+        let own;
+        (own, to) = to.split_at_mut(held(&taps));
+        let m_rows = taps.rows().len();
+        for (i, to) in own.chunks_exact_mut(padded(&taps).max(1)).enumerate() {
+            isa.stage(taps.slice(i / m_rows, i % m_rows), to);
+        }
+    }
+    let mut ready = Gathered::with_capacity(gathered.strips().map(|taps| taps.count()).sum());
+    let (staging, mut from) = (&staging[..], 0);
+    for taps in gathered.strips() {
+        let (len, m_rows) = (padded(&taps), taps.rows().len());
+        ready.begin(taps.rows(), len);
+        for _ in 0..taps.count() {
+            ready.push_at(staging, &Corners::apart(from, len, m_rows), 0);
+            from += m_rows * len;
+        }
+    }
+    Some(ready)
 }
 
 /// The panels of a product, in the order in which they are read.
@@ -82,14 +124,22 @@ impl Sweep {
 /// a depth of 4096 where weights come from L3 at 28 GB/s.
 const BLOCK_BYTES: usize = 512 * 1024;
 
-/// `rows` in as few blocks as [`BLOCK_BYTES`] allows, for rows of `taps` slices of `c` bytes.
+/// As [`BLOCK_BYTES`] where the weights stay in L2 ([`RESIDENT`]): the block stays in L1.
+const SMALL_BLOCK_BYTES: usize = 24 * 1024;
+
+/// Weights that stay in L2 while block after block passes by.
+const RESIDENT: usize = 512 * 1024;
+
+/// `rows` in as few blocks as the caches allow, for rows of `taps` slices of `c` bytes against
+/// `weights` bytes of weights.
 #[inline(always)]
 pub(crate) fn blocks(
     rows: Range<usize>,
-    taps: usize,
-    c: usize,
+    (taps, c): (usize, usize),
+    weights: usize,
 ) -> impl Iterator<Item = Range<usize>> {
-    let fit = BLOCK_BYTES / (taps * (c + size_of::<&[u8]>())).max(1);
+    let bytes = if weights <= RESIDENT { SMALL_BLOCK_BYTES } else { BLOCK_BYTES };
+    let fit = bytes / (taps * (c + size_of::<usize>())).max(1);
     strips(rows, fit.max(TILE_ROWS))
 }
 
@@ -104,47 +154,30 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     staging: &mut Vec<I::Act>,
     epilogue: &mut E,
 ) {
-    let (taps, c) = (weights.taps(), weights.c());
-    let padded = c.next_multiple_of(4) + I::STAGED_EXTRA;
     let sweep = panels.into();
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-    for block in blocks(range, taps, c) {
-        // Slices in the order in which the tiles want them: strip, tap, row of the strip.
-        let mut gathered: Vec<&[u8]> = Vec::with_capacity(block.len() * taps);
-        for strip in strips(block.clone(), I::ROWS) {
-            rows.gather(strip, &mut gathered);
-        }
-        let slices: Vec<&[I::Act]> = match gathered.iter().map(|row| I::in_place(row)).collect() {
-            Some(slices) => slices,
-            None => {
-                let room = gathered.len() * padded;
-                if staging.len() < room {
-                    staging.resize(room, I::Act::default());
-                }
-                for (row, to) in gathered.iter().zip(staging.chunks_exact_mut(padded.max(1))) {
-                    isa.stage(row, to);
-                }
-                (0..gathered.len()).map(|i| &staging[i * padded..][..padded]).collect()
-            }
-        };
+    let mut gathered = Gathered::with_capacity(0);
+    for block in blocks(range, (weights.taps(), weights.c()), weights.bytes()) {
+        gathered.clear();
+        rows.gather(strips(block, I::ROWS), &mut gathered);
+        let staged = staged(isa, &gathered, staging);
+        let ready = staged.as_ref().or_else(|| I::in_place(&gathered)).expect("staged or in place");
         let mut done = 0;
-        while let Some(p) = sweep.panel(done) {
+        while let Some(index) = sweep.panel(done) {
             done += 1;
-            let mut panel = weights.panel(p);
-            // Each strip asks for its share of the next panel. A single strip has no time to spare:
-            // it waits for the weights anyway.
+            let mut panel = weights.panel(index);
+            // Each strip asks for its share of the next panel. A single strip has no time to spare: it
+            // waits for the weights anyway.
             let next = match sweep.panel(done) {
-                Some(next) if block.len() > I::ROWS => weights.panel(next).blocks,
+                Some(next) if ready.count() > 1 => weights.panel(next).blocks,
                 _ => &[],
             };
-            let share = next.len().div_ceil(block.len().div_ceil(I::ROWS)).max(1);
-            let mut shares = next.chunks(share);
-            for strip in strips(block.clone(), I::ROWS) {
+            let mut shares = next.chunks(next.len().div_ceil(ready.count()).max(1));
+            for taps in ready.strips() {
                 panel.ahead = shares.next().unwrap_or_default();
-                let from = (strip.start - block.start) * taps;
-                isa.tile(strip.len(), &slices[from..][..strip.len() * taps], panel, &mut acc);
-                for (m, r) in strip.enumerate() {
-                    epilogue.finish(isa, r, p, &acc[m][..panel.width]);
+                isa.tile(&taps, &panel, &mut acc);
+                for (m, row) in taps.rows().enumerate() {
+                    epilogue.finish(isa, row, index, &acc[m][..panel.width]);
                 }
             }
         }
@@ -154,14 +187,33 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
 /// `range` in as few strips of at most `rows` as possible, sizes differing by at most one: 49 rows in
 /// sixes are 4 x 6 + 5 x 5, because a strip of one row runs at a fraction of the speed of one of five.
 #[inline(always)]
-pub(crate) fn strips(range: Range<usize>, rows: usize) -> impl Iterator<Item = Range<usize>> {
-    let count = range.len().div_ceil(rows);
-    // The first `longer` strips have a row more. One division a call: there is a call for every panel.
-    let (len, longer) = (range.len() / count.max(1), range.len() % count.max(1));
-    (0..count).map(move |i| {
-        let first = range.start + i * len + i.min(longer);
-        first..first + len + usize::from(i < longer)
-    })
+pub(crate) fn strips(range: Range<usize>, rows: usize) -> Strips {
+    let count = range.len().div_ceil(rows).max(1);
+    // One division a call, and none a strip: there is a call for every panel.
+    let (len, longer) = (range.len() / count, range.len() % count);
+    Strips { range, len, longer }
+}
+
+/// Rows one behind the other, a few at a time, in order.
+#[derive(Clone, Debug)]
+pub struct Strips {
+    range: Range<usize>,
+    len: usize,
+    /// The first so many strips have a row more.
+    longer: usize,
+}
+
+impl Iterator for Strips {
+    type Item = Range<usize>;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<Range<usize>> {
+        let Range { start, end } = self.range;
+        let more = usize::from(self.longer > 0);
+        self.longer -= more;
+        self.range.start += self.len + more;
+        (start < end).then_some(start..self.range.start)
+    }
 }
 
 #[cfg(test)]
@@ -183,8 +235,8 @@ mod tests {
     #[test]
     fn blocks_are_few_and_fit() {
         for (rows, taps, c) in [(1, 1, 1), (1024, 1, 1024), (5000, 9, 64), (40, 1, 60_000)] {
-            let all: Vec<_> = blocks(0..rows, taps, c).collect();
-            let held = |rows: usize| rows * taps * (c + size_of::<&[u8]>());
+            let all: Vec<_> = blocks(0..rows, (taps, c), RESIDENT + 1).collect();
+            let held = |rows: usize| rows * taps * (c + size_of::<usize>());
             assert!(
                 all.iter()
                     .all(|block| block.len() <= TILE_ROWS || held(block.len()) <= BLOCK_BYTES)

@@ -7,6 +7,7 @@ pub mod conv;
 pub mod embedding;
 pub mod error;
 pub mod gemm;
+mod gemm_bytes;
 pub mod histogram;
 #[expect(unsafe_code, reason = "the one place of CPU instructions; see isa/mod.rs")]
 pub mod isa;

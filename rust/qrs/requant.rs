@@ -12,13 +12,13 @@
 //! ```
 //!
 //! Every operation on reals is one f32 operation, in PyTorch 1.8.1's order, so its integers are
-//! reproduced. Clamping happens before rounding: the bounds are integers, so the result is the same
-//! and the conversion cannot overflow.
+//! reproduced.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, same};
-use crate::isa::{Isa, LANES};
+use crate::isa::to_bytes::{Affine, Lanes, Range, ToBytes};
+use crate::isa::{Gathered, Isa, LANES, Outputs, Panel, Tile};
 use crate::pack::by_blocks;
 use crate::qparams::{Engine, QParams, Span};
 
@@ -49,14 +49,10 @@ pub struct Static {
 /// See the [module](self).
 #[derive(Clone, Debug)]
 pub struct Plan {
-    start: Vec<[i32; LANES]>,
-    bias: Vec<[f32; LANES]>,
-    multiplier: Vec<[f32; LANES]>,
+    blocks: Vec<Affine>,
     /// Weight zero points, where any is not zero: the caller must give row sums.
     zero_points: Option<Vec<[i32; LANES]>>,
-    zero_point: i32,
-    low: u8,
-    high: f32,
+    range: Range,
 }
 
 /// A value computed once for the latest [`Static`] and shared by later calls.
@@ -183,15 +179,24 @@ impl Plan {
         }
         let zero_points =
             (!channels.zero_points.is_empty()).then(|| by_blocks(&channels.zero_points, 0));
-        Ok(Self {
-            start: by_blocks(&start, 0),
-            bias: by_blocks(&bias, 0.0),
-            multiplier: by_blocks(&multiplier, 0.0),
-            zero_points,
-            zero_point: output.zero_point,
+        // The largest real that a sum can become, all weights and activations at their ends.
+        let largest = |j: usize| {
+            let sum = k as f64 * (255.0 * 128.0) + f64::from(start[j]).abs();
+            (sum + f64::from(bias[j]).abs()) * f64::from(multiplier[j])
+        };
+        let range = Range {
+            zero_point: output.zero_point as i16,
             low: span.min as u8,
-            high: (span.max - output.zero_point) as f32,
-        })
+            high: span.max as u8,
+            bounded: (0..n).all(|j| largest(j) < 2_f64.powi(30)),
+        };
+        let (start, bias) = (by_blocks(&start, 0), by_blocks(&bias, 0.0));
+        let blocks = by_blocks(&multiplier, 0.0)
+            .into_iter()
+            .zip(start.into_iter().zip(bias))
+            .map(|(multiplier, (start, bias))| Affine { start, bias, multiplier })
+            .collect();
+        Ok(Self { blocks, zero_points, range })
     }
 
     /// Whether [`Plan::store`] needs the sum of each row's bytes.
@@ -204,28 +209,12 @@ impl Plan {
     /// What the channels of `B` blocks from `first` on need, in registers.
     #[inline(always)]
     pub fn lanes<I: Isa, const B: usize>(&self, isa: I, first: usize) -> [Lanes<I>; B] {
-        let mut lanes = [self.block(isa, first); B];
-        for b in 1..B {
-            lanes[b] = self.block(isa, first + b);
-        }
-        lanes
-    }
-
-    #[inline(always)]
-    fn block<I: Isa>(&self, isa: I, block: usize) -> Lanes<I> {
-        Lanes {
-            start: isa.i_load(&self.start[block]),
-            bias: isa.f_load(&self.bias[block]),
-            multiplier: isa.f_load(&self.multiplier[block]),
-            high: isa.f_splat(self.high),
-            zero_point: self.zero_point as i16,
-            low: self.low,
-        }
+        Lanes::all(isa, self.blocks[first..].first_chunk().expect("as many blocks"), self.range)
     }
 
     /// Takes off `sums` of blocks from `first` on what the zero points of their weights add.
     #[inline(always)]
-    pub fn less_row_sum<I: Isa, const B: usize>(
+    fn less_row_sum<I: Isa, const B: usize>(
         &self,
         isa: I,
         first: usize,
@@ -236,6 +225,31 @@ impl Plan {
             for b in 0..B {
                 let by_row = isa.i_mul(isa.i_splat(row_sum), isa.i_load(&zero_points[first + b]));
                 sums[b] = isa.i_sub(sums[b], by_row);
+            }
+        }
+    }
+
+    /// `strips` times a panel that begins with block `first`: bytes in columns `columns` of `out`.
+    /// `row_sum` gives the sum of all activations of a row; it is asked if they are needed.
+    #[inline(always)]
+    pub fn panel<I: Isa>(
+        &self,
+        isa: I,
+        strips: &Gathered<'_, I::Act>,
+        (first, panel): (usize, &Panel<'_>),
+        (out, columns): (&mut Outputs<'_>, std::ops::Range<usize>),
+        acc: &mut Tile,
+        row_sum: impl Fn(usize) -> i32,
+    ) {
+        if !self.needs_row_sums() {
+            let by = ToBytes { blocks: &self.blocks[first..][..panel.width], range: self.range };
+            return isa.tile_bytes(strips, panel, &by, (out, columns), acc);
+        }
+        for (i, taps) in strips.strips().enumerate() {
+            isa.tile(&taps, panel, acc);
+            for (m, row) in taps.rows().enumerate() {
+                let out = &mut out.row(i, m)[columns.clone()];
+                self.store(isa, first, &acc[m][..panel.width], row_sum(row), out);
             }
         }
     }
@@ -276,48 +290,5 @@ impl Plan {
         }
         self.less_row_sum(isa, first, row_sum, &mut totals);
         Lanes::put(isa, &lanes, totals, out);
-    }
-}
-
-/// The plan of 16 channels whose weights have no zero points.
-#[derive(Clone, Copy)]
-pub struct Lanes<I: Isa> {
-    /// Where sums start: with the zero point of the input, and a bias of integers, in them.
-    pub start: I::I,
-    bias: I::F,
-    multiplier: I::F,
-    high: I::F,
-    zero_point: i16,
-    low: u8,
-}
-
-impl<I: Isa> Lanes<I> {
-    /// Stored bytes of several vectors of channels, from sums that began at `start`.
-    #[inline(always)]
-    pub fn store<const V: usize>(
-        isa: I,
-        lanes: &[Self; V],
-        sums: [I::I; V],
-        to: &mut [[u8; LANES]; V],
-    ) {
-        let mut values = [isa.f_splat(0.0); V];
-        for i in 0..V {
-            let real = isa.f_add(isa.f_from_i(sums[i]), lanes[i].bias);
-            values[i] = isa.f_min(isa.f_mul(real, lanes[i].multiplier), lanes[i].high);
-        }
-        isa.f_store_u8(values, lanes[0].zero_point, lanes[0].low, to);
-    }
-
-    /// As [`Lanes::store`], to as many channels as `out` has.
-    #[inline(always)]
-    pub fn put<const V: usize>(isa: I, lanes: &[Self; V], sums: [I::I; V], out: &mut [u8]) {
-        if let Some(to) = out.as_chunks_mut::<LANES>().0.first_chunk_mut::<V>() {
-            Self::store(isa, lanes, sums, to);
-        } else {
-            let mut bytes = [[0; LANES]; V];
-            Self::store(isa, lanes, sums, &mut bytes);
-            let len = out.len();
-            out.copy_from_slice(&bytes.as_flattened()[..len]);
-        }
     }
 }

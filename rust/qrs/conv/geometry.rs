@@ -97,3 +97,61 @@ impl Geometry {
         Ok(self)
     }
 }
+
+/// The output's pixels, one after the other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Walk {
+    /// Image, and place in it, of the next pixel.
+    pub at: [usize; 4],
+    output: [usize; 3],
+}
+
+impl Walk {
+    /// From pixel `pixel` of outputs of size `output` on.
+    pub(super) fn new(pixel: usize, output: [usize; 3]) -> Self {
+        let [depth, height, width] = output.map(|n| n.max(1));
+        let (line, plane) = (pixel / width, pixel / width / height);
+        Self { at: [plane / depth, plane % depth, line % height, pixel % width], output }
+    }
+
+    /// Pixels that are left in this line.
+    #[inline(always)]
+    pub(super) fn in_line(&self) -> usize {
+        self.output[2] - self.at[3]
+    }
+
+    /// Passes by so many pixels.
+    #[inline(always)]
+    pub(super) fn pass(&mut self, pixels: usize) {
+        self.at[3] += pixels;
+        while self.at[3] >= self.output[2] {
+            self.at[3] -= self.output[2];
+            self.at[2] += 1;
+            for d in (0..2).rev() {
+                if self.at[d + 1] == self.output[d] {
+                    self.at[d + 1] = 0;
+                    self.at[d] += 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_walk_passes_every_pixel_in_order() {
+        let output = [2, 3, 5];
+        for step in 1..12 {
+            let mut walk = Walk::new(7, output);
+            for pixel in (7..150).step_by(step) {
+                let [image, d, h, w] = walk.at;
+                assert_eq!(((image * 2 + d) * 3 + h) * 5 + w, pixel);
+                assert_eq!((walk.at, walk.in_line()), (Walk::new(pixel, output).at, 5 - w));
+                walk.pass(step);
+            }
+        }
+    }
+}

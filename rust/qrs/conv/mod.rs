@@ -4,7 +4,6 @@ mod geometry;
 mod narrow;
 mod patches;
 mod row_taps;
-mod rows;
 mod transposed;
 
 use std::sync::Arc;
@@ -15,9 +14,9 @@ pub use transposed::ConvTranspose;
 use self::narrow::Narrow;
 use self::patches::Patches;
 use self::row_taps::RowTaps;
-use self::rows::InOrder;
 use crate::error::{Error, Result, same};
 use crate::gemm::{Dense, Rows};
+use crate::gemm_bytes::{self, InOrder, Inputs, Planned};
 use crate::isa::Level;
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
 use crate::parallel::{Split, split, threads_for};
@@ -155,6 +154,12 @@ impl Conv {
         }
     }
 
+    /// The matrix products with their plans.
+    fn planned<'a>(&'a self, plans: &'a [Plan]) -> Vec<Planned<'a>> {
+        let each = self.groups().iter().zip(plans);
+        each.map(|(group, plan)| Planned { weights: &group.weights, plan }).collect()
+    }
+
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
         let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
@@ -199,38 +204,40 @@ impl Conv {
             return Ok(());
         }
         let channels = self.inputs;
-        let group = channels / geometry.groups;
+        let inputs = Inputs::of(channels, geometry.groups);
         let work = (&plans[..], level, threads);
         if let Packed::RowTaps(_) = &self.packed {
             let mut scratch = scratch::borrow();
             let padded = &mut scratch.padded;
             row_taps::copy(geometry, (x, input[2], channels), zero_point, padded);
             let taps = RowTaps { geometry, padded, input, output, channels };
-            self.product(work, taps, geometry.kernel[2] * channels, out);
+            let unused = row_taps::run(geometry, channels) - geometry.kernel[2] * channels;
+            self.product(work, taps, Inputs::AllBut(unused), out);
         } else if geometry.is_pointwise() {
-            self.product(work, Dense { data: x, k: channels }, group, out);
+            self.product(work, Dense { data: x, k: channels }, inputs, out);
         } else {
-            let outside = &vec![zero_point; channels][..];
+            let outside = &vec![zero_point; geometry.kernel[2] * channels][..];
             let patches = Patches { geometry, x, input, output, channels, outside };
-            self.product(work, patches, group, out);
+            self.product(work, patches, inputs, out);
         }
         Ok(())
     }
 
-    /// The products of all groups with `pixels`, of whose taps `inputs` bytes belong to a group.
+    /// The products of all groups with `pixels`.
     fn product<P: Rows + Copy>(
         &self,
         (plans, level, threads): (&[Plan], Level, usize),
         pixels: P,
-        inputs: usize,
+        inputs: Inputs,
         out: &mut [u8],
     ) {
-        let groups = self.groups();
+        let groups = &self.planned(plans)[..];
         let few = groups.len() == 1 && out.len() < 6 * threads * self.outputs;
         let by = if few { Split::Columns(64) } else { Split::Rows(6) };
         split(out, self.outputs, threads, by, |mut window| {
             let window = &mut window;
-            level.run(rows::Part { pixels, places: InOrder, inputs, groups, plans, window });
+            let (rows, places) = (pixels, InOrder);
+            level.run(gemm_bytes::Part { rows, places, inputs, groups, window });
         });
     }
 }

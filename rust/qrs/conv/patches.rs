@@ -1,10 +1,8 @@
 //! Indirect rows of a convolution: no patch is copied, each tap is a slice of the input.
 
-use std::ops::Range;
-
-use super::Geometry;
-use crate::gemm::Rows;
-use crate::isa::TILE_ROWS;
+use super::geometry::{Geometry, Walk};
+use crate::gemm::{Rows, Strips};
+use crate::isa::{Corners, Gathered, TILE_ROWS};
 
 /// Row `r` is an output pixel, tap `t` the input pixel under it, with the channels of all groups.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +14,7 @@ pub(super) struct Patches<'a> {
     pub output: [usize; 3],
     /// Channels of a pixel.
     pub channels: usize,
-    /// What lies outside the image: a pixel of zero points.
+    /// What lies outside the image: a kernel row of zero points.
     pub outside: &'a [u8],
 }
 
@@ -26,20 +24,30 @@ type Corner = [usize; 4];
 
 impl Rows for Patches<'_> {
     #[inline(always)]
-    fn gather<'a>(&'a self, strip: Range<usize>, to: &mut Vec<&'a [u8]>) {
-        let mut corners = [[0; 4]; TILE_ROWS];
-        let corners = &mut corners[..strip.len()];
-        self.corners(strip.start, corners);
-        let inside = corners.iter().all(|corner| self.inside(corner));
-        let Geometry { kernel, dilation, .. } = self.geometry;
-        for kd in 0..kernel[0] {
-            for kh in 0..kernel[1] {
-                for kw in 0..kernel[2] {
-                    let tap = [kd * dilation[0], kh * dilation[1], kw * dilation[2]];
-                    if inside {
-                        to.extend(corners.iter().map(|corner| self.pixel(corner, tap)));
-                    } else {
-                        to.extend(corners.iter().map(|corner| self.pixel_or_outside(corner, tap)));
+    fn gather<'a>(&'a self, mut strips: Strips, to: &mut Gathered<'a, u8>) {
+        let Some(first) = strips.next() else { return };
+        let mut walk = Walk::new(first.start, self.output);
+        let Geometry { kernel, dilation, groups, .. } = self.geometry;
+        // Away from the left and right edges the taps of a kernel row lie one behind the other, and so do
+        // their weights, unless each tap is padded to 4.
+        let packed = self.channels.is_multiple_of(4) && dilation[2] == 1 && groups == 1;
+        for strip in std::iter::once(first).chain(strips) {
+            let corners = self.corners(strip.len(), &mut walk);
+            let within = corners.iter().all(|corner| self.inside(corner, 2));
+            let together = if within && packed { kernel[2] } else { 1 };
+            let inside = within && corners.iter().all(|c| self.inside(c, 0) && self.inside(c, 1));
+            let starts = Corners::new(corners.map(|corner| self.at(&corner, [0; 3])));
+            let len = together * self.channels;
+            to.begin(strip, len);
+            for kd in 0..kernel[0] {
+                for kh in 0..kernel[1] {
+                    for kw in (0..kernel[2]).step_by(together) {
+                        let tap = [kd * dilation[0], kh * dilation[1], kw * dilation[2]];
+                        if inside {
+                            to.push_at(self.x, &starts, self.offset(tap));
+                        } else {
+                            to.push(&corners.each_ref().map(|c| self.slice(c, tap, len)));
+                        }
                     }
                 }
             }
@@ -48,58 +56,54 @@ impl Rows for Patches<'_> {
 }
 
 impl Patches<'_> {
+    /// The corners of the next `rows` pixels; rows that a strip does not have repeat its last.
     #[inline(always)]
-    fn corners(&self, pixel: usize, corners: &mut [Corner]) {
+    fn corners(&self, rows: usize, walk: &mut Walk) -> [Corner; TILE_ROWS] {
         let Geometry { stride, padding, .. } = self.geometry;
-        let [_, height, width] = self.output;
-        let mut at = [
-            pixel / (width * height * self.output[0]),
-            pixel / (width * height) % self.output[0],
-            pixel / width % height,
-            pixel % width,
-        ];
-        for corner in corners {
-            *corner = [
-                at[0],
-                (at[1] * stride[0]).wrapping_sub(padding[0]),
-                (at[2] * stride[1]).wrapping_sub(padding[1]),
-                (at[3] * stride[2]).wrapping_sub(padding[2]),
-            ];
-            at[3] += 1;
-            for d in (0..3).rev() {
-                if at[d + 1] == self.output[d] {
-                    at[d + 1] = 0;
-                    at[d] += 1;
-                }
+        let mut corner = [0; 4];
+        std::array::from_fn(|m| {
+            if m < rows {
+                let [image, d, h, w] = walk.at;
+                corner = [
+                    image,
+                    (d * stride[0]).wrapping_sub(padding[0]),
+                    (h * stride[1]).wrapping_sub(padding[1]),
+                    (w * stride[2]).wrapping_sub(padding[2]),
+                ];
+                walk.pass(1);
             }
-        }
+            corner
+        })
     }
 
-    /// Whether all taps of a pixel lie in the image: four in five strips of a large image.
+    /// Whether all taps of a pixel lie in the image, as to dimension `d`.
     #[inline(always)]
-    fn inside(&self, corner: &Corner) -> bool {
+    fn inside(&self, corner: &Corner, d: usize) -> bool {
         let Geometry { kernel, dilation, .. } = self.geometry;
-        let mut inside = true;
-        for d in 0..3 {
-            let reach = (kernel[d] - 1) * dilation[d];
-            let first = corner[d + 1];
-            inside &= first < self.input[d] && first + reach < self.input[d];
-        }
-        inside
+        let (first, reach) = (corner[d + 1], (kernel[d] - 1) * dilation[d]);
+        first < self.input[d] && first + reach < self.input[d]
     }
 
+    /// Where the pixel of a tap begins; means nothing outside the image.
     #[inline(always)]
-    fn pixel(&self, corner: &Corner, tap: [usize; 3]) -> &[u8] {
-        let [_, height, width] = self.input;
-        let d = corner[0] * self.input[0] + corner[1].wrapping_add(tap[0]);
-        let h = d * height + corner[2].wrapping_add(tap[1]);
-        let pixel = h * width + corner[3].wrapping_add(tap[2]);
-        &self.x[pixel * self.channels..][..self.channels]
+    fn at(&self, corner: &Corner, tap: [usize; 3]) -> usize {
+        let [depth, height, width] = self.input;
+        let d = (corner[0] * depth).wrapping_add(corner[1].wrapping_add(tap[0]));
+        let h = d.wrapping_mul(height).wrapping_add(corner[2].wrapping_add(tap[1]));
+        let pixel = h.wrapping_mul(width).wrapping_add(corner[3].wrapping_add(tap[2]));
+        pixel.wrapping_mul(self.channels)
     }
 
+    /// How far a tap lies behind the first.
     #[inline(always)]
-    fn pixel_or_outside(&self, corner: &Corner, tap: [usize; 3]) -> &[u8] {
+    fn offset(&self, tap: [usize; 3]) -> usize {
+        ((tap[0] * self.input[1] + tap[1]) * self.input[2] + tap[2]) * self.channels
+    }
+
+    /// The `len` bytes of a tap.
+    #[inline(always)]
+    fn slice(&self, corner: &Corner, tap: [usize; 3], len: usize) -> &[u8] {
         let inside = (0..3).all(|d| corner[d + 1].wrapping_add(tap[d]) < self.input[d]);
-        if inside { self.pixel(corner, tap) } else { self.outside }
+        if inside { &self.x[self.at(corner, tap)..][..len] } else { &self.outside[..len] }
     }
 }

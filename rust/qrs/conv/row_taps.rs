@@ -5,11 +5,9 @@
 //! 24. The input is copied once, with zero points left and right of its rows; the bytes after a run meet
 //! zero weights.
 
-use std::ops::Range;
-
-use super::Geometry;
-use crate::gemm::Rows;
-use crate::isa::TILE_ROWS;
+use super::geometry::{Geometry, Walk};
+use crate::gemm::{Rows, Strips};
+use crate::isa::{Corners, Gathered, TILE_ROWS};
 
 /// Runs are used up to so many channels; above, padding a tap to 4 wastes little.
 const MOST: usize = 15;
@@ -74,44 +72,64 @@ pub(super) fn copy(
 
 impl Rows for RowTaps<'_> {
     #[inline(always)]
-    fn gather<'a>(&'a self, strip: Range<usize>, to: &mut Vec<&'a [u8]>) {
-        let Self { geometry, input, output, channels, .. } = *self;
-        let Geometry { kernel, stride, padding, dilation, .. } = geometry;
-        let (run, pitch) = (run(geometry, channels), pitch(geometry, input[2], channels));
-        let step = stride[2] * channels;
-        let line = strip.start / output[2];
-        let mut at = [line / output[1] / output[0], line / output[1] % output[0], line % output[1]];
-        let mut runs = [const { (0, [0; 2], 0..0) }; TILE_ROWS];
-        let (mut count, mut left, mut column) = (0, strip.len(), strip.start % output[2]);
-        while left > 0 {
-            let here = left.min(output[2] - column);
-            // A row above the image wraps around and fails the comparison like one below it.
-            let corner = [
-                (at[1] * stride[0]).wrapping_sub(padding[0]),
-                (at[2] * stride[1]).wrapping_sub(padding[1]),
-            ];
-            runs[count] = (at[0] * input[0], corner, column * step..(column + here) * step);
-            (count, left, column) = (count + 1, left - here, 0);
-            at[2] += 1;
-            for d in (0..2).rev() {
-                if at[d + 1] == output[d] {
-                    at[d + 1] = 0;
-                    at[d] += 1;
+    fn gather<'a>(&'a self, mut strips: Strips, to: &mut Gathered<'a, u8>) {
+        let Some(first) = strips.next() else { return };
+        let Self { geometry, output, channels, .. } = *self;
+        let (run, step) = (run(geometry, channels), geometry.stride[2] * channels);
+        let mut walk = Walk::new(first.start, output);
+        // Where the copied rows under the kernel of this line begin.
+        let mut line = [walk.at[0], walk.at[1], walk.at[2]];
+        let mut starts = self.starts(line);
+        for strip in std::iter::once(first).chain(strips) {
+            let count = strip.len();
+            to.begin(strip, run);
+            if line != walk.at[..3] {
+                line = [walk.at[0], walk.at[1], walk.at[2]];
+                starts = self.starts(line);
+            }
+            if count <= walk.in_line() {
+                let columns = Corners::apart(walk.at[3] * step, step, count);
+                for &start in &starts {
+                    to.push_at(self.padded, &columns, start);
                 }
+                walk.pass(count);
+                continue;
+            }
+            // The strip goes on in the lines below.
+            let places: [_; TILE_ROWS] = std::array::from_fn(|m| {
+                let [image, d, h, column] = walk.at;
+                if m + 1 < count {
+                    walk.pass(1);
+                }
+                (self.starts([image, d, h]), column * step)
+            });
+            walk.pass(1);
+            for tap in 0..starts.len() {
+                let at = places.each_ref().map(|(starts, column)| starts[tap] + column);
+                to.push_at(self.padded, &Corners::new(at), 0);
             }
         }
+    }
+}
+
+impl RowTaps<'_> {
+    /// Where the copied rows begin that lie under the kernel of a line of the output.
+    fn starts(&self, [image, d, h]: [usize; 3]) -> Vec<usize> {
+        let Self { geometry, input, channels, .. } = *self;
+        let Geometry { kernel, stride, padding, dilation, .. } = geometry;
+        let pitch = pitch(geometry, input[2], channels);
+        let mut starts = Vec::with_capacity(kernel[0] * kernel[1]);
         for kd in 0..kernel[0] {
             for kh in 0..kernel[1] {
-                for (image, corner, columns) in &runs[..count] {
-                    let d = corner[0].wrapping_add(kd * dilation[0]);
-                    let h = corner[1].wrapping_add(kh * dilation[1]);
-                    let inside = d < input[0] && h < input[1];
-                    // The first row of the copy is the one outside.
-                    let line = if inside { 1 + (image + d) * input[1] + h } else { 0 };
-                    let row = &self.padded[line * pitch..];
-                    to.extend(columns.clone().step_by(step).map(|at| &row[at..at + run]));
-                }
+                // A row above the image wraps around and fails the comparison like one below it.
+                let d = (d * stride[0] + kd * dilation[0]).wrapping_sub(padding[0]);
+                let h = (h * stride[1] + kh * dilation[1]).wrapping_sub(padding[1]);
+                let inside = d < input[0] && h < input[1];
+                // The first row of the copy is the one outside.
+                let row = if inside { 1 + (image * input[0] + d) * input[1] + h } else { 0 };
+                starts.push(row * pitch);
             }
         }
+        starts
     }
 }

@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 use super::narrow::Narrow;
 use super::patches::Patches;
-use super::rows::{self, Places};
 use super::{Conv, Geometry, Packed, checked_weights, run_narrow};
 use crate::error::{Result, same};
 use crate::gemm::Dense;
+use crate::gemm_bytes::{Inputs, Part, Places};
 use crate::isa::{Isa, Kernel, LANES, Level};
 use crate::parallel::{Split, Window, split, threads_for};
 use crate::requant::{Cached, Channels, Plan, Static};
@@ -78,7 +78,7 @@ struct Job<'a> {
 struct Source<'a> {
     x: &'a [u8],
     input: [usize; 3],
-    /// A pixel of zero points.
+    /// A kernel row of zero points.
     outside: &'a [u8],
 }
 
@@ -179,7 +179,8 @@ impl ConvTranspose {
     ) -> Result<()> {
         let threads = threads_for(self.nanoseconds(level, (batch, output)));
         let output = self.wide_pixels(output);
-        let outside = &vec![how.input.zero_point as u8; self.inputs][..];
+        let width = self.geometry.kernel[2] * self.inputs;
+        let outside = &vec![how.input.zero_point as u8; width][..];
         let source = Source { x, input, outside };
         let mut jobs = Vec::with_capacity(self.phases.len());
         for phase in &self.phases {
@@ -371,21 +372,21 @@ impl Job<'_> {
     /// The outputs of the phase that lie in `window`.
     fn run(&self, level: Level, source: Source<'_>, window: &mut Window<'_, u8>) {
         let Self { conv, plans, size, .. } = self;
-        let (places, plans, size) = (&self.places[..], &plans[..], *size);
-        let (geometry, channels, groups) = (conv.geometry, conv.inputs, conv.groups());
+        let (places, size) = (&self.places[..], *size);
+        let (geometry, channels, groups) = (conv.geometry, conv.inputs, &conv.planned(plans)[..]);
         let Source { x, input, outside } = source;
-        let inputs = channels / geometry.groups;
+        let inputs = Inputs::of(channels, geometry.groups);
         if let Packed::Narrow(..) = conv.packed {
             for row in places.within(window.rows()) {
                 let pixel = &self.made[row * conv.outputs..][..conv.outputs];
                 window.row(places[row]).copy_from_slice(pixel);
             }
         } else if geometry.is_pointwise() && size == input {
-            let pixels = Dense { data: x, k: channels };
-            level.run(rows::Part { pixels, places, inputs, groups, plans, window });
+            let rows = Dense { data: x, k: channels };
+            level.run(Part { rows, places, inputs, groups, window });
         } else {
-            let pixels = Patches { geometry, x, input, output: size, channels, outside };
-            level.run(rows::Part { pixels, places, inputs, groups, plans, window });
+            let rows = Patches { geometry, x, input, output: size, channels, outside };
+            level.run(Part { rows, places, inputs, groups, window });
         }
     }
 }

@@ -25,7 +25,7 @@ use std::arch::x86_64::{
 };
 
 use super::token::{token, verbs};
-use super::{Block, Isa, LANES, Level, Panel, Tile, checked_steps};
+use super::{Block, Gathered, Isa, LANES, Level, Panel, Taps, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -247,11 +247,7 @@ impl Isa for Avx2 {
     common!();
 
     #[inline(always)]
-    fn in_place(_: &[u8]) -> Option<&[i16]> {
-        None
-    }
-    #[inline(always)]
-    fn all_in_place<'a, 'r>(_: &'r [&'a [u8]]) -> Option<&'r [&'a [i16]]> {
+    fn in_place<'r, 'a>(_: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, i16>> {
         None
     }
     #[inline(always)]
@@ -271,13 +267,13 @@ impl Isa for Avx2 {
         &mut scratch.words
     }
     #[inline(always)]
-    fn tile(self, m_rows: usize, rows: &[&[i16]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps::<Self>(m_rows, rows, panel);
-        assert!(rows.iter().all(|row| row.len() == 4 * steps + 4), "tile: rows were not staged");
+    fn tile(self, rows: &Taps<'_, i16>, panel: &Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps::<Self>(rows, panel);
+        assert!(rows.len() == 4 * steps + 4, "tile: rows were not staged");
         // SAFETY: the token proves AVX2; `checked_steps` and the line above prove that `steps` steps
         // of 8 bytes and 4 more can be read from every row and that the panel holds every block.
         unsafe {
-            match (m_rows, panel.width) {
+            match (rows.rows().len(), panel.width) {
                 (1, 4) => signed::<1, 8>(rows, steps, panel, acc),
                 (1, 3) => signed::<1, 6>(rows, steps, panel, acc),
                 (1, 2) => signed::<1, 4>(rows, steps, panel, acc),
@@ -303,11 +299,7 @@ impl Isa for Avx2Seven {
     common!();
 
     #[inline(always)]
-    fn in_place(row: &[u8]) -> Option<&[u8]> {
-        Some(row)
-    }
-    #[inline(always)]
-    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+    fn in_place<'r, 'a>(rows: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, u8>> {
         Some(rows)
     }
     fn stage(self, row: &[u8], to: &mut [u8]) {
@@ -318,16 +310,17 @@ impl Isa for Avx2Seven {
         &mut scratch.unused
     }
     #[inline(always)]
-    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps::<Self>(m_rows, rows, panel);
+    fn tile(self, rows: &Taps<'_, u8>, panel: &Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps::<Self>(rows, panel);
         debug_assert!(
-            rows.iter().all(|row| row.iter().all(|&a| a <= 127)),
+            (0..rows.count())
+                .all(|t| (0..rows.rows().len()).all(|m| rows.slice(t, m).iter().all(|&a| a <= 127))),
             "tile: an activation above 127 reached the seven-bit product"
         );
         // SAFETY: the token proves AVX2; `checked_steps` proves that `steps` steps can be read from
         // every row (the last one byte by byte) and that the panel holds every block.
         unsafe {
-            match m_rows {
+            match rows.rows().len() {
                 1 if panel.width == 4 => seven::<1, 8>(rows, steps, panel, acc),
                 1 if panel.width == 3 => seven::<1, 6>(rows, steps, panel, acc),
                 1 => seven::<1, 2>(rows, steps, panel, acc),
@@ -411,9 +404,9 @@ unsafe fn stage(row: &[u8], to: &mut [i16]) {
 /// 90 against 50, and 68 against 59, 67 : 50, 66 : 60, 68 : 64 for 2 to 5 rows.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn signed<const M: usize, const U: usize>(
-    rows: &[&[i16]],
+    rows: &Taps<'_, i16>,
     steps: usize,
-    panel: Panel<'_>,
+    panel: &Panel<'_>,
     acc: &mut Tile,
 ) {
     let units = 2 * panel.width;
@@ -427,8 +420,8 @@ unsafe fn signed<const M: usize, const U: usize>(
         // divides the units of the panels that it gives.
         unsafe {
             let mut weights = base.add(32 * first);
-            for tap in rows.chunks_exact(M) {
-                let mut at: [*const i32; M] = std::array::from_fn(|m| tap[m].as_ptr().cast());
+            for tap in rows.pointers() {
+                let mut at: [*const i32; M] = std::array::from_fn(|m| tap[m].cast());
                 for _ in 0..steps {
                     for line in 0..U / 2 {
                         prefetch(weights, 8 * stride + 64 * line);
@@ -468,14 +461,14 @@ unsafe fn signed<const M: usize, const U: usize>(
 /// Byte product for activations of at most 127, read in place; as [`signed`] otherwise.
 #[target_feature(enable = "avx2,fma")]
 unsafe fn seven<const M: usize, const U: usize>(
-    rows: &[&[u8]],
+    rows: &Taps<'_, u8>,
     steps: usize,
-    panel: Panel<'_>,
+    panel: &Panel<'_>,
     acc: &mut Tile,
 ) {
     let units = 2 * panel.width;
     let stride = 64 * panel.width;
-    let whole = rows[0].len() / 4;
+    let whole = rows.len() / 4;
     let base = panel.blocks.as_ptr().cast::<i8>();
     let mut unit = 0;
     while unit < units {
@@ -484,15 +477,14 @@ unsafe fn seven<const M: usize, const U: usize>(
         // SAFETY: for the whole block, see `Avx2Seven::tile`, which proved every row and block read here.
         unsafe {
             let mut weights = base.add(32 * first);
-            for tap in rows.chunks_exact(M) {
-                let at: [*const u8; M] = std::array::from_fn(|m| tap[m].as_ptr());
+            for (t, at) in rows.pointers().iter().enumerate() {
                 for k in 0..whole {
                     let quad = |m: usize| at[m].add(4 * k).cast::<i32>().read_unaligned();
                     seven_step(weights, quad, &mut sums);
                     weights = weights.add(stride);
                 }
                 if whole < steps {
-                    seven_step(weights, |m| last_quad(&tap[m][4 * whole..]), &mut sums);
+                    seven_step(weights, |m| last_quad(&rows.slice(t, m)[4 * whole..]), &mut sums);
                     weights = weights.add(stride);
                 }
             }

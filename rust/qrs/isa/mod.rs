@@ -22,11 +22,19 @@ mod level;
 mod neon;
 #[cfg(target_arch = "aarch64")]
 mod neon_dot;
+mod outputs;
 mod scalar;
+mod taps;
+pub mod to_bytes;
 mod token;
 
-pub use level::{Level, level};
+use std::ops::Range;
 
+pub use level::{Level, level};
+pub use outputs::Outputs;
+pub use taps::{Corners, Gathered, Taps};
+
+use self::to_bytes::ToBytes;
 use crate::scratch::Scratch;
 
 /// Lanes of every vector of the vocabulary.
@@ -163,22 +171,34 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// Converted to integer, ties to even. The value must lie within `-2^31 ..= 2^31 - 128`.
     fn f_to_i(self, a: Self::F) -> Self::I;
 
-    /// The row itself when this level's tile reads bytes in place; `None` when it wants them prepared
-    /// by [`Isa::stage`] first.
-    fn in_place(row: &[u8]) -> Option<&[Self::Act]>;
-    /// As [`Isa::in_place`] of many rows, which cost nothing then.
-    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [Self::Act]]>;
+    /// The rows themselves when this level's tile reads bytes in place; `None` when it wants them
+    /// prepared by [`Isa::stage`] first.
+    fn in_place<'r, 'a>(rows: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, Self::Act>>;
     /// Prepares `row` in `to`, whose length is that of `row` rounded up to 4, and
     /// [`Isa::STAGED_EXTRA`].
     fn stage(self, row: &[u8], to: &mut [Self::Act]);
     /// This level's staging room inside the thread's scratch memory.
     fn staging(scratch: &mut Scratch) -> &mut Vec<Self::Act>;
 
-    /// `acc[m][b][j] = sum over taps t and inputs k of rows[t * m_rows + m][k] * weight`, exact.
+    /// `acc[m][b][j] = sum over taps t and inputs k of rows[t][m][k] * weight`, exact.
     ///
-    /// `rows` holds `taps * m_rows` slices of equal length `c` (staged ones are longer); the panel
-    /// has `taps * ceil(c / 4)` steps. `m_rows` is `1..=ROWS`.
-    fn tile(self, m_rows: usize, rows: &[&[Self::Act]], panel: Panel<'_>, acc: &mut Tile);
+    /// The slices of `rows` have `c` inputs (staged ones are longer); the panel has
+    /// `taps * ceil(c / 4)` steps. A strip has at most [`Isa::ROWS`] rows.
+    fn tile(self, rows: &Taps<'_, Self::Act>, panel: &Panel<'_>, acc: &mut Tile);
+
+    /// As [`Isa::tile`] for each of `strips`, but the sums go, as `by` says, to columns `columns` of the
+    /// rows of `out`: a level may keep them in registers. Otherwise they pass through `acc`.
+    #[inline(always)]
+    fn tile_bytes(
+        self,
+        strips: &Gathered<'_, Self::Act>,
+        panel: &Panel<'_>,
+        by: &ToBytes<'_>,
+        (out, columns): (&mut Outputs<'_>, Range<usize>),
+        acc: &mut Tile,
+    ) {
+        to_bytes::through_memory(self, strips, panel, by, (out, columns), acc);
+    }
 
     /// Larger byte.
     fn u8_max(self, a: &[u8; LANES], b: &[u8; LANES]) -> [u8; LANES];
@@ -223,23 +243,17 @@ pub trait Kernel {
 ///
 /// Every tile calls it first: it is what makes the unchecked reads that follow sound.
 #[inline(always)]
-fn checked_steps<I: Isa>(m_rows: usize, rows: &[&[I::Act]], panel: Panel<'_>) -> usize {
-    assert!((1..=I::ROWS).contains(&m_rows), "tile: {m_rows} rows, 1 to {} fit", I::ROWS);
+fn checked_steps<I: Isa>(rows: &Taps<'_, I::Act>, panel: &Panel<'_>) -> usize {
+    assert!(rows.rows().len() <= I::ROWS, "tile: {:?} rows, {} fit", rows.rows(), I::ROWS);
     assert!((1..=PANEL_BLOCKS).contains(&panel.width), "tile: panel of {} blocks", panel.width);
-    assert!(rows.len().is_multiple_of(m_rows), "tile: {} slices for {m_rows} rows", rows.len());
     assert!(
         panel.sums.len() == panel.width,
         "tile: {} sums, {} blocks",
         panel.sums.len(),
         panel.width
     );
-    let taps = rows.len() / m_rows;
-    let len = rows.first().map_or(I::STAGED_EXTRA, |r| r.len());
-    // Without a branch for each row: there are as many as taps times rows of the tile.
-    let unequal = rows.iter().fold(0, |unequal, row| unequal | (row.len() ^ len));
-    assert!(unequal == 0, "tile: rows of unequal length");
-    assert!(len >= I::STAGED_EXTRA, "tile: rows were not staged");
-    let steps = (len - I::STAGED_EXTRA).div_ceil(4);
+    assert!(rows.len() >= I::STAGED_EXTRA, "tile: rows were not staged");
+    let (taps, steps) = (rows.count(), (rows.len() - I::STAGED_EXTRA).div_ceil(4));
     assert!(
         panel.blocks.len() == taps * steps * panel.width,
         "tile: panel of {} blocks, {taps} taps of {steps} steps need {}",

@@ -16,7 +16,7 @@ use std::arch::aarch64::{
 };
 
 use super::token::{token, verbs};
-use super::{Block, Isa, LANES, Level, Panel, Tile, checked_steps};
+use super::{Block, Gathered, Isa, LANES, Level, Panel, Taps, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -163,11 +163,7 @@ macro_rules! common {
         }
 
         #[inline(always)]
-        fn in_place(row: &[u8]) -> Option<&[u8]> {
-            Some(row)
-        }
-        #[inline(always)]
-        fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+        fn in_place<'r, 'a>(rows: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, u8>> {
             Some(rows)
         }
         fn stage(self, row: &[u8], to: &mut [u8]) {
@@ -213,12 +209,12 @@ impl Isa for Neon {
     common!();
 
     #[inline(always)]
-    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps::<Self>(m_rows, rows, panel);
+    fn tile(self, rows: &Taps<'_, u8>, panel: &Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps::<Self>(rows, panel);
         // SAFETY: the token proves NEON; `checked_steps` proves that `steps` steps can be read from
         // every row (the last one byte by byte) and that the panel holds every block.
         unsafe {
-            match m_rows {
+            match rows.rows().len() {
                 1 => product::<1>(rows, steps, panel, acc),
                 2 => product::<2>(rows, steps, panel, acc),
                 3 => product::<3>(rows, steps, panel, acc),
@@ -243,17 +239,22 @@ pub(super) fn signed_quad(row: &[u8], k: usize) -> i32 {
 /// Four channels (16 weight bytes) at a time: `smull` gives single products (at most 2^14, so the
 /// pairwise add into 32 bits is exact), two partial sums a channel, folded at the end.
 #[target_feature(enable = "neon")]
-unsafe fn product<const M: usize>(rows: &[&[u8]], steps: usize, panel: Panel<'_>, acc: &mut Tile) {
+unsafe fn product<const M: usize>(
+    rows: &Taps<'_, u8>,
+    steps: usize,
+    panel: &Panel<'_>,
+    acc: &mut Tile,
+) {
     for unit in 0..4 * panel.width {
         let mut sums = [[vdupq_n_s32(0); 2]; M];
         // SAFETY: for the whole block, see `tile`, which proved every row and block read here.
         unsafe {
             let mut weights = panel.blocks.as_ptr().cast::<i8>().add(16 * unit);
-            for tap in rows.chunks_exact(M) {
+            for t in 0..rows.count() {
                 for k in 0..steps {
                     let w = vld1q_s8(weights);
                     for m in 0..M {
-                        let a = vreinterpretq_s8_s32(vdupq_n_s32(signed_quad(tap[m], k)));
+                        let a = vreinterpretq_s8_s32(vdupq_n_s32(signed_quad(rows.slice(t, m), k)));
                         let low = vmull_s8(vget_low_s8(a), vget_low_s8(w));
                         let high = vmull_high_s8(a, w);
                         sums[m][0] = vpadalq_s16(sums[m][0], low);

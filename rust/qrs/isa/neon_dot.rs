@@ -16,7 +16,7 @@ use std::arch::aarch64::{
 
 use super::neon::{common, signed_quad};
 use super::token::{token, verbs};
-use super::{Block, Isa, LANES, Level, Panel, Tile, checked_steps};
+use super::{Block, Gathered, Isa, LANES, Level, Panel, Taps, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -38,12 +38,12 @@ impl Isa for NeonDot {
     common!();
 
     #[inline(always)]
-    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps::<Self>(m_rows, rows, panel);
+    fn tile(self, rows: &Taps<'_, u8>, panel: &Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps::<Self>(rows, panel);
         // SAFETY: the token proves dotprod; `checked_steps` proves that `steps` steps can be read
         // from every row (the last one byte by byte) and that the panel holds every block.
         unsafe {
-            match m_rows {
+            match rows.rows().len() {
                 1 => product::<1>(rows, steps, panel, acc),
                 2 => product::<2>(rows, steps, panel, acc),
                 3 => product::<3>(rows, steps, panel, acc),
@@ -74,17 +74,22 @@ fn sdot(mut sum: int32x4_t, a: int8x16_t, w: int8x16_t) -> int32x4_t {
 
 /// One block (16 channels, four registers) at a time, `M` rows.
 #[target_feature(enable = "neon,dotprod")]
-unsafe fn product<const M: usize>(rows: &[&[u8]], steps: usize, panel: Panel<'_>, acc: &mut Tile) {
+unsafe fn product<const M: usize>(
+    rows: &Taps<'_, u8>,
+    steps: usize,
+    panel: &Panel<'_>,
+    acc: &mut Tile,
+) {
     for b in 0..panel.width {
         let mut sums = [[vdupq_n_s32(0); 4]; M];
         // SAFETY: for the whole block, see `tile`, which proved every row and block read here.
         unsafe {
             let mut weights = panel.blocks.as_ptr().add(b).cast::<i8>();
-            for tap in rows.chunks_exact(M) {
+            for t in 0..rows.count() {
                 for k in 0..steps {
                     let w: [int8x16_t; 4] = std::array::from_fn(|q| vld1q_s8(weights.add(16 * q)));
                     for m in 0..M {
-                        let a = vreinterpretq_s8_s32(vdupq_n_s32(signed_quad(tap[m], k)));
+                        let a = vreinterpretq_s8_s32(vdupq_n_s32(signed_quad(rows.slice(t, m), k)));
                         for q in 0..4 {
                             sums[m][q] = sdot(sums[m][q], a, w[q]);
                         }

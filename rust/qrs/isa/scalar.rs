@@ -1,6 +1,6 @@
 //! Portable code, 16 lanes like the others: the definition of every verb.
 
-use super::{Block, Isa, LANES, Level, PANEL_BLOCKS, Panel, TILE_ROWS, Tile, checked_steps};
+use super::{Block, Gathered, Isa, LANES, Level, PANEL_BLOCKS, Panel, Taps, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 /// The level that needs no feature.
@@ -179,11 +179,7 @@ impl Isa for Scalar {
     }
 
     #[inline(always)]
-    fn in_place(row: &[u8]) -> Option<&[u8]> {
-        Some(row)
-    }
-    #[inline(always)]
-    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+    fn in_place<'r, 'a>(rows: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, u8>> {
         Some(rows)
     }
     fn stage(self, row: &[u8], to: &mut [u8]) {
@@ -194,12 +190,12 @@ impl Isa for Scalar {
         &mut scratch.unused
     }
 
-    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        let steps = checked_steps::<Self>(m_rows, rows, panel);
-        for m in 0..TILE_ROWS.min(m_rows) {
+    fn tile(self, rows: &Taps<'_, u8>, panel: &Panel<'_>, acc: &mut Tile) {
+        let steps = checked_steps::<Self>(rows, panel);
+        for m in 0..rows.rows().len() {
             acc[m] = [[0; LANES]; PANEL_BLOCKS];
-            for (t, row) in rows.iter().skip(m).step_by(m_rows).enumerate() {
-                for (k, &a) in row.iter().enumerate() {
+            for t in 0..rows.count() {
+                for (k, &a) in rows.slice(t, m).iter().enumerate() {
                     let step = (t * steps + k / 4) * panel.width;
                     for b in 0..panel.width {
                         let block = &panel.blocks[step + b].0;

@@ -289,7 +289,9 @@ impl Kernel for QuantizeAndMultiply<'_> {
         let k = source.layer.k();
         let mut room = std::mem::take(&mut scratch::borrow().quantized);
         let mut done = Ok(());
-        for Range { start: first, end } in blocks(window.rows(), 1, k) {
+        for Range { start: first, end } in
+            blocks(window.rows(), (1, k), source.layer.weights.bytes())
+        {
             let x = &source.x[first * k..end * k];
             done = Quantize { source, first, x, room: &mut room }.run(isa);
             if done.is_err() {

@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use self::pool::Pool;
-pub use self::split::{Split, Window, split};
+pub use self::split::{Downward, Lent, Split, Window, split};
 use crate::error::{Error, Result};
 use crate::setting::setting;
 

@@ -52,6 +52,20 @@ impl<T> Window<'_, T> {
         }
     }
 
+    /// Lends rows, each below the one before.
+    #[inline(always)]
+    pub fn downward(&mut self) -> Downward<'_, T> {
+        let Range { start, end } = self.rows;
+        let window = Window {
+            start: self.start,
+            stride: self.stride,
+            rows: start..end,
+            columns: self.columns(),
+            matrix: PhantomData,
+        };
+        Downward { window, next: start }
+    }
+
     /// The rows `rows`, one after the other, of a part that has all columns.
     #[inline(always)]
     pub fn whole_rows(&mut self, rows: Range<usize>) -> &mut [T] {
@@ -65,6 +79,65 @@ impl<T> Window<'_, T> {
             let from = self.start.add(rows.start * self.stride);
             std::slice::from_raw_parts_mut(from, rows.len() * self.stride)
         }
+    }
+}
+
+/// Lends rows of a window, each below the one before.
+#[derive(Debug)]
+pub struct Downward<'a, T> {
+    window: Window<'a, T>,
+    next: usize,
+}
+
+impl<'a, T> Downward<'a, T> {
+    /// The window's columns of row `row`.
+    #[inline(always)]
+    pub fn row(&mut self, row: usize) -> &'a mut [T] {
+        assert!(self.next <= row, "window: row {row} after {} were lent", self.next);
+        self.next = row + 1;
+        let row = self.window.row(row);
+        #[expect(unsafe_code, reason = "rows that differ do not overlap")]
+        // SAFETY: the window is borrowed for `'a`, and each of its rows is lent once at most.
+        unsafe {
+            std::slice::from_raw_parts_mut(row.as_mut_ptr(), row.len())
+        }
+    }
+
+    /// The rows `rows`.
+    #[inline(always)]
+    pub fn rows(&mut self, rows: Range<usize>) -> Lent<'a, T> {
+        let Window { start, stride, rows: own, columns, .. } = &self.window;
+        let inside = self.next <= rows.start && rows.start < rows.end && rows.end <= own.end;
+        assert!(inside, "window: rows {rows:?} after {} were lent, of {own:?}", self.next);
+        self.next = rows.end;
+        let first = start.wrapping_add(rows.start * stride + columns.start);
+        Lent { first, stride: *stride, rows: rows.len(), columns: columns.len(), lent: PhantomData }
+    }
+}
+
+/// Rows lent at once.
+#[derive(Debug)]
+pub struct Lent<'a, T> {
+    first: *mut T,
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    lent: PhantomData<&'a mut [T]>,
+}
+
+impl<T> Lent<'_, T> {
+    /// How many, and how long each is.
+    #[inline(always)]
+    #[must_use]
+    pub fn size(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Where row `m` begins, the last if there are fewer: its columns can be written there.
+    #[inline(always)]
+    #[must_use]
+    pub fn pointer(&self, m: usize) -> *mut T {
+        self.first.wrapping_add(m.min(self.rows - 1) * self.stride)
     }
 }
 

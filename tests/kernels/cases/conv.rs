@@ -10,6 +10,10 @@ use qrs::requant::{Channels, Static};
 
 use super::{Hash, Rng, same};
 
+/// Kinds of layers: one weight scale, one per channel, weight zero points, and outputs so fine that sums
+/// become reals beyond 32 bits.
+const KINDS: usize = 4;
+
 /// Random parameters of a layer with outputs spread over the whole byte range.
 fn layer(rng: &mut Rng, n: usize, k: usize, kind: usize) -> (Channels, Static) {
     let spread = 30.0 * (k as f32).sqrt();
@@ -21,9 +25,12 @@ fn layer(rng: &mut Rng, n: usize, k: usize, kind: usize) -> (Channels, Static) {
     };
     let engine = Engine::ALL[(rng.bits() % 3) as usize];
     let input = QParams { scale: rng.float(0.01, 0.05), zero_point: rng.int(0, 255) };
-    let output = QParams { scale: input.scale * 0.01 * spread, zero_point: rng.int(0, 255) };
+    let fine = if kind == 3 { 1e-9 } else { 1.0 };
+    let scale = input.scale * 0.01 * spread * fine;
+    let output = QParams { scale, zero_point: rng.int(0, 255) };
     let min = if rng.bits().is_multiple_of(2) { 0 } else { output.zero_point };
-    (channels, Static { engine, input, output, span: Span { min, max: 255 } })
+    let max = if rng.bits().is_multiple_of(4) { output.zero_point.max(170) } else { 255 };
+    (channels, Static { engine, input, output, span: Span { min, max } })
 }
 
 /// Linear layers, every profile and kind of weights.
@@ -32,7 +39,7 @@ pub fn linear(level: Level) -> u64 {
     let mut rng = Rng(5);
     let shapes = [(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (13, 130, 64), (7, 48, 5)];
     for (m, n, k) in shapes {
-        for kind in 0..3 {
+        for kind in 0..KINDS {
             let (channels, how) = layer(&mut rng, n, k, kind);
             let w: Vec<i8> = rng.vec(n * k, |rng| rng.bits() as i8);
             let x = rng.bytes(m * k);
@@ -115,6 +122,12 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (1, [3, 8, 9], (3, 16), geometry([3, 3, 3], 2, 1, 1, 1)),
         (2, [1, 1, 40], (4, 20), geometry([1, 1, 9], 2, 4, 1, 1)),
         (1, [1, 9, 9], (15, 8), geometry([1, 2, 2], 1, 0, 1, 1)),
+        // Kernel rows whose taps lie together, except at the edges or where each is padded.
+        (2, [1, 9, 20], (20, 70), geometry([1, 3, 3], 1, 1, 1, 1)),
+        (1, [1, 9, 20], (17, 20), geometry([1, 3, 3], 1, 1, 1, 1)),
+        (1, [1, 19, 31], (32, 40), geometry([1, 5, 5], 2, 2, 1, 1)),
+        (1, [4, 5, 17], (24, 16), geometry([3, 3, 3], 1, 1, 1, 1)),
+        (1, [1, 7, 33], (16, 32), geometry([1, 3, 3], 1, 2, 2, 1)),
         // Weights that do not stay in L2.
         (1, [1, 5, 5], (200, 330), geometry([1, 3, 3], 1, 1, 1, 1)),
     ]
@@ -125,7 +138,7 @@ pub fn quantized(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(6);
     for (batch, input, (inputs, outputs), geometry) in shapes() {
-        for kind in 0..3 {
+        for kind in 0..KINDS {
             let c = inputs / geometry.groups;
             let k = geometry.taps() * c;
             let (channels, how) = layer(&mut rng, outputs, k, kind);
@@ -205,7 +218,7 @@ pub fn transposed(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(8);
     for (batch, input, extra, (inputs, outputs), geometry) in transposed_shapes() {
-        for kind in 0..3 {
+        for kind in 0..KINDS {
             let k = geometry.taps() * inputs / geometry.groups;
             let depth = k / geometry.stride.iter().product::<usize>();
             let (channels, how) = layer(&mut rng, outputs, depth.max(1), kind);

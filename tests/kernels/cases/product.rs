@@ -1,9 +1,7 @@
 //! The product of bytes, at and around every edge of tiles, panels and steps.
 
-use std::ops::Range;
-
-use qrs::gemm::{Dense, Epilogue, Rows, gemm};
-use qrs::isa::{Isa, Kernel, LANES, Level};
+use qrs::gemm::{Dense, Epilogue, Rows, Strips, gemm};
+use qrs::isa::{Gathered as Slices, Isa, Kernel, LANES, Level};
 use qrs::pack::PackedWeights;
 use qrs::scratch;
 
@@ -59,9 +57,13 @@ impl Gathered<'_> {
 }
 
 impl Rows for Gathered<'_> {
-    fn gather<'a>(&'a self, strip: Range<usize>, to: &mut Vec<&'a [u8]>) {
-        for tap in 0..self.taps {
-            to.extend(strip.clone().map(|row| self.row(row, tap)));
+    fn gather<'a>(&'a self, strips: Strips, to: &mut Slices<'a, u8>) {
+        for strip in strips {
+            to.begin(strip.clone(), self.c);
+            for tap in 0..self.taps {
+                let rows: Vec<_> = strip.clone().map(|row| self.row(row, tap)).collect();
+                to.push(&rows);
+            }
         }
     }
 }

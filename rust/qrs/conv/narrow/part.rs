@@ -3,9 +3,10 @@
 use super::Narrow;
 use super::interleave::{Columns, Source};
 use crate::conv::Geometry;
+use crate::isa::to_bytes::Lanes;
 use crate::isa::{Isa, Kernel, LANES};
 use crate::parallel::Window;
-use crate::requant::{Lanes, Plan};
+use crate::requant::Plan;
 
 /// Quads of a row's columns stay within this many bytes, and input rows that are worked on before the
 /// next chunk of channels: both live in L1.

@@ -2,25 +2,30 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _MM_HINT_T1, _mm_loadu_si128, _mm_maskz_loadu_epi8, _mm_max_epi8, _mm_max_epu8, _mm_prefetch,
-    _mm_shuffle_epi8, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps,
-    _mm512_adds_epi16, _mm512_and_epi32, _mm512_andnot_epi32, _mm512_broadcast_i32x4,
-    _mm512_broadcastd_epi32, _mm512_castps_si512, _mm512_castsi128_si512, _mm512_castsi512_ps,
-    _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cmp_ps_mask, _mm512_cvtepi8_epi32,
-    _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32, _mm512_cvtsepi32_epi8,
-    _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32, _mm512_extracti32x4_epi32,
-    _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_mask_blend_ps,
-    _mm512_maskz_mov_ps, _mm512_max_epi32, _mm512_max_epu8, _mm512_max_ps, _mm512_min_epi32,
-    _mm512_min_ps, _mm512_mul_ps, _mm512_mullo_epi32, _mm512_or_epi32, _mm512_packs_epi16,
-    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_permutexvar_epi8, _mm512_permutexvar_epi32,
-    _mm512_roundscale_ps, _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps,
-    _mm512_setr_epi32, _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi32,
-    _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm_loadu_si128, _mm_max_epi8, _mm_max_epu8, _mm_shuffle_epi8, _mm_storeu_si128,
+    _mm256_storeu_si256, _mm512_add_epi32, _mm512_add_ps, _mm512_adds_epi16, _mm512_and_epi32,
+    _mm512_andnot_epi32, _mm512_broadcast_i32x4, _mm512_castps_si512, _mm512_castsi128_si512,
+    _mm512_castsi512_ps, _mm512_castsi512_si128, _mm512_castsi512_si256, _mm512_cmp_ps_mask,
+    _mm512_cvtepi8_epi32, _mm512_cvtepi32_ps, _mm512_cvtepu8_epi32, _mm512_cvtps_epi32,
+    _mm512_cvtsepi32_epi8, _mm512_cvtusepi32_epi8, _mm512_div_ps, _mm512_dpbusd_epi32,
+    _mm512_extracti32x4_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps,
+    _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_epi32,
+    _mm512_max_epu8, _mm512_max_ps, _mm512_min_epi32, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_mullo_epi32, _mm512_or_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
+    _mm512_packus_epi16, _mm512_permutexvar_epi8, _mm512_permutexvar_epi32, _mm512_roundscale_ps,
+    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
+    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
+    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
 };
+use std::ops::Range;
 
+mod product;
+
+use self::product::by_shape;
 use super::avx2::xmm;
+use super::to_bytes::{self, ToBytes};
 use super::token::{token, verbs};
-use super::{Block, Isa, LANES, Level, Panel, Tile, WIDE, checked_steps};
+use super::{Block, Gathered, Isa, LANES, Level, Outputs, Panel, Taps, Tile, WIDE, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -156,11 +161,7 @@ impl Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn in_place(row: &[u8]) -> Option<&[u8]> {
-        Some(row)
-    }
-    #[inline(always)]
-    fn all_in_place<'a, 'r>(rows: &'r [&'a [u8]]) -> Option<&'r [&'a [u8]]> {
+    fn in_place<'r, 'a>(rows: &'r Gathered<'a, u8>) -> Option<&'r Gathered<'a, u8>> {
         Some(rows)
     }
     fn stage(self, row: &[u8], to: &mut [u8]) {
@@ -172,37 +173,44 @@ impl Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn tile(self, m_rows: usize, rows: &[&[u8]], panel: Panel<'_>, acc: &mut Tile) {
-        checked_steps::<Self>(m_rows, rows, panel);
-        // SAFETY: the token proves the features; `checked_steps` proves that all rows are as long as the
-        // first and that the panel holds a block for every four of their bytes, begun or whole.
-        unsafe {
-            match (m_rows, panel.width) {
-                (1, 1) => product::<1, 1>(rows, panel, acc),
-                (1, 2) => product::<1, 2>(rows, panel, acc),
-                (1, 3) => product::<1, 3>(rows, panel, acc),
-                (1, _) => product::<1, 4>(rows, panel, acc),
-                (2, 1) => product::<2, 1>(rows, panel, acc),
-                (2, 2) => product::<2, 2>(rows, panel, acc),
-                (2, 3) => product::<2, 3>(rows, panel, acc),
-                (2, _) => product::<2, 4>(rows, panel, acc),
-                (3, 1) => product::<3, 1>(rows, panel, acc),
-                (3, 2) => product::<3, 2>(rows, panel, acc),
-                (3, 3) => product::<3, 3>(rows, panel, acc),
-                (3, _) => product::<3, 4>(rows, panel, acc),
-                (4, 1) => product::<4, 1>(rows, panel, acc),
-                (4, 2) => product::<4, 2>(rows, panel, acc),
-                (4, 3) => product::<4, 3>(rows, panel, acc),
-                (4, _) => product::<4, 4>(rows, panel, acc),
-                (5, 1) => product::<5, 1>(rows, panel, acc),
-                (5, 2) => product::<5, 2>(rows, panel, acc),
-                (5, 3) => product::<5, 3>(rows, panel, acc),
-                (5, _) => product::<5, 4>(rows, panel, acc),
-                (_, 1) => product::<6, 1>(rows, panel, acc),
-                (_, 2) => product::<6, 2>(rows, panel, acc),
-                (_, 3) => product::<6, 3>(rows, panel, acc),
-                _ => product::<6, 4>(rows, panel, acc),
+    fn tile(self, rows: &Taps<'_, u8>, panel: &Panel<'_>, acc: &mut Tile) {
+        checked_steps::<Self>(rows, panel);
+        // SAFETY: the token proves the features; `checked_steps` proves that the panel holds a block for
+        // every four bytes of the slices, begun or whole.
+        unsafe { by_shape!(rows.rows().len(), panel.width, product::sums(rows, panel, acc)) }
+    }
+
+    #[inline(always)]
+    fn tile_bytes(
+        self,
+        strips: &Gathered<'_, u8>,
+        panel: &Panel<'_>,
+        by: &ToBytes<'_>,
+        (out, columns): (&mut Outputs<'_>, Range<usize>),
+        acc: &mut Tile,
+    ) {
+        if !by.range.bounded {
+            return to_bytes::through_memory(self, strips, panel, by, (out, columns), acc);
+        }
+        assert!(by.blocks.len() == panel.width, "tile: {} channel blocks", by.blocks.len());
+        let inside = columns.start < columns.end && columns.end <= out.row_len();
+        assert!(inside && columns.len() <= LANES * panel.width, "tile: columns {columns:?}");
+        let mut ahead = panel.ahead;
+        for (i, taps) in strips.strips().enumerate() {
+            checked_steps::<Self>(&taps, panel);
+            let m_rows = taps.rows().len();
+            let to = out.pointers(i, m_rows);
+            // SAFETY: see `tile`; the lines above prove that there is an `Affine` for each block, and that
+            // the columns can be written in each row.
+            unsafe {
+                by_shape!(
+                    m_rows,
+                    panel.width,
+                    product::stored_bytes(&taps, panel, by, to, &columns, ahead)
+                );
             }
+            // The next strip asks for the lines that this one had no step for.
+            ahead = ahead.get(taps.count() * taps.len().div_ceil(4)..).unwrap_or_default();
         }
     }
 
@@ -217,18 +225,7 @@ impl Isa for Avx512Vnni {
         const { assert!(1 <= V && V <= 4, "four vectors fill a register with bytes") }
         // SAFETY: the token proves the features; `V` vectors give the 16 * V bytes of `to`.
         unsafe {
-            let (point, low) = (_mm512_set1_epi16(zero_point), _mm512_set1_epi8(low as i8));
-            let q0 = _mm512_cvtps_epi32(v[0]);
-            let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
-            let first = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), point);
-            let mut second = first;
-            if V > 2 {
-                let q2 = _mm512_cvtps_epi32(v[2]);
-                let q3 = if V > 3 { _mm512_cvtps_epi32(v[3]) } else { q2 };
-                second = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), point);
-            }
-            let bytes = _mm512_max_epu8(_mm512_packus_epi16(first, second), low);
-            let bytes = in_order(bytes);
+            let bytes = bytes(v, zero_point, low);
             let room = to.as_mut_ptr().cast::<u8>();
             match V {
                 1 => _mm_storeu_si128(room.cast(), _mm512_castsi512_si128(bytes)),
@@ -249,6 +246,23 @@ impl Isa for Avx512Vnni {
     }
 }
 
+/// Bytes of up to four vectors, in order: see [`Isa::f_store_u8`].
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn bytes<const V: usize>(v: [__m512; V], zero_point: i16, low: u8) -> __m512i {
+    let (point, low) = (_mm512_set1_epi16(zero_point), _mm512_set1_epi8(low as i8));
+    let q0 = _mm512_cvtps_epi32(v[0]);
+    let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
+    let first = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), point);
+    let mut second = first;
+    if V > 2 {
+        let q2 = _mm512_cvtps_epi32(v[2]);
+        let q3 = if V > 3 { _mm512_cvtps_epi32(v[3]) } else { q2 };
+        second = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), point);
+    }
+    in_order(_mm512_max_epu8(_mm512_packus_epi16(first, second), low))
+}
+
 /// The bytes of four vectors that were packed in their quarters: quarter `k` of `packed` holds four
 /// bytes of each, which belong to lanes `4 k..` of theirs.
 #[inline]
@@ -256,76 +270,6 @@ impl Isa for Avx512Vnni {
 fn in_order(packed: __m512i) -> __m512i {
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_permutexvar_epi32(order, packed)
-}
-
-/// `M` rows by `B` blocks of 16 channels, all accumulators in registers.
-///
-/// While it computes it asks for the lines `panel.ahead`, one a step: without that the first strip of
-/// each panel waits for L3. On Sapphire Rapids (28 GB/s from L3) it took a product of 126 x 768 x 3072
-/// from 82 to 99 % of the peak. Asking for lines of the same panel, further on, gains nothing: the
-/// hardware does that.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
-unsafe fn product<const M: usize, const B: usize>(
-    rows: &[&[u8]],
-    panel: Panel<'_>,
-    acc: &mut Tile,
-) {
-    let (whole, rest) = (rows[0].len() / 4, rows[0].len() % 4);
-    let mut sums = [[_mm512_setzero_si512(); B]; M];
-    // With nothing to fetch it walks through lines that are there: an address that is not mapped would
-    // cost a walk through the page tables.
-    let ahead = if panel.ahead.is_empty() { panel.blocks } else { panel.ahead }.as_ptr_range();
-    let (mut next, last) = (ahead.start, ahead.end.wrapping_sub(1));
-    // SAFETY: for the whole block, see `tile`, which proved every row and block read here. The last load
-    // of a row is masked to the bytes that it has.
-    unsafe {
-        let mut weights = panel.blocks.as_ptr().cast::<i8>();
-        for tap in rows.chunks_exact(M) {
-            let at: [*const u8; M] = std::array::from_fn(|m| tap[m].as_ptr());
-            for k in 0..whole {
-                if M > 2 {
-                    _mm_prefetch::<_MM_HINT_T1>(next.cast());
-                    next = if next < last { next.wrapping_add(1) } else { last };
-                }
-                let quad =
-                    |m: usize| _mm512_set1_epi32(at[m].add(4 * k).cast::<i32>().read_unaligned());
-                step(weights, quad, &mut sums);
-                weights = weights.add(64 * B);
-            }
-            if rest > 0 {
-                let quad = |m: usize| {
-                    let last = at[m].add(4 * whole).cast();
-                    _mm512_broadcastd_epi32(_mm_maskz_loadu_epi8((1 << rest) - 1, last))
-                };
-                step(weights, quad, &mut sums);
-                weights = weights.add(64 * B);
-            }
-        }
-        for m in 0..M {
-            for b in 0..B {
-                _mm512_storeu_si512(acc[m][b].as_mut_ptr().cast(), sums[m][b]);
-            }
-        }
-    }
-}
-
-/// One step of [`product`]: `B` blocks times the quad of each row.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
-unsafe fn step<const M: usize, const B: usize>(
-    weights: *const i8,
-    quad: impl Fn(usize) -> __m512i,
-    sums: &mut [[__m512i; B]; M],
-) {
-    // SAFETY: the caller proved that `B` blocks can be read from `weights`.
-    let w: [__m512i; B] =
-        std::array::from_fn(|b| unsafe { _mm512_loadu_si512(weights.add(64 * b).cast()) });
-    for m in 0..M {
-        let a = quad(m);
-        for b in 0..B {
-            sums[m][b] = _mm512_dpbusd_epi32(sums[m][b], a, w[b]);
-        }
-    }
 }
 
 /// Table lookup: two 128-byte permutes, chosen by bit 7 of the index.

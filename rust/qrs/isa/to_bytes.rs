@@ -1,0 +1,149 @@
+//! From the sums of a panel to stored bytes, in terms of verbs. [`crate::requant`] has the formula.
+
+use super::{Gathered, Isa, LANES, Outputs, Panel, Tile};
+
+/// What the sums of 16 channels need to become bytes.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+pub struct Affine {
+    /// Where sums start: with the zero point of the input, and a bias of integers, in them.
+    pub start: [i32; LANES],
+    /// Added to the converted sum.
+    pub bias: [f32; LANES],
+    /// Then multiplied with it.
+    pub multiplier: [f32; LANES],
+}
+
+/// What every channel of a layer shares.
+#[derive(Clone, Copy, Debug)]
+pub struct Range {
+    /// Zero point of the output.
+    pub zero_point: i16,
+    /// Lowest byte.
+    pub low: u8,
+    /// Highest byte.
+    pub high: u8,
+    /// Whether no sum can become a real above `2^31 - 128`, whatever the activations.
+    pub bounded: bool,
+}
+
+/// How the sums of a panel become bytes. Weights have no zero points.
+#[derive(Clone, Copy, Debug)]
+pub struct ToBytes<'a> {
+    /// A block each.
+    pub blocks: &'a [Affine],
+    /// See there.
+    pub range: Range,
+}
+
+/// [`Affine`] in registers.
+#[derive(Clone, Copy)]
+pub struct Lanes<I: Isa> {
+    /// See [`Affine::start`].
+    pub start: I::I,
+    bias: I::F,
+    multiplier: I::F,
+    high: I::F,
+    range: Range,
+}
+
+impl<I: Isa> Lanes<I> {
+    /// In registers.
+    #[inline(always)]
+    pub fn new(isa: I, affine: &Affine, range: Range) -> Self {
+        Self {
+            start: isa.i_load(&affine.start),
+            bias: isa.f_load(&affine.bias),
+            multiplier: isa.f_load(&affine.multiplier),
+            high: isa.f_splat(f32::from(range.high) - f32::from(range.zero_point)),
+            range,
+        }
+    }
+
+    /// Of several blocks.
+    #[inline(always)]
+    pub fn all<const B: usize>(isa: I, blocks: &[Affine; B], range: Range) -> [Self; B] {
+        let mut lanes = [Self::new(isa, &blocks[0], range); B];
+        for b in 1..B {
+            lanes[b] = Self::new(isa, &blocks[b], range);
+        }
+        lanes
+    }
+
+    /// Stored bytes of several vectors of channels, from sums that began at `start`. Clamping comes
+    /// before rounding: the bounds are integers, so the result is the same and the conversion cannot
+    /// overflow.
+    #[inline(always)]
+    pub fn store<const V: usize>(
+        isa: I,
+        lanes: &[Self; V],
+        sums: [I::I; V],
+        to: &mut [[u8; LANES]; V],
+    ) {
+        let mut values = [isa.f_splat(0.0); V];
+        for i in 0..V {
+            let real = isa.f_add(isa.f_from_i(sums[i]), lanes[i].bias);
+            values[i] = isa.f_min(isa.f_mul(real, lanes[i].multiplier), lanes[i].high);
+        }
+        isa.f_store_u8(values, lanes[0].range.zero_point, lanes[0].range.low, to);
+    }
+
+    /// As [`Lanes::store`], to as many channels as `out` has.
+    #[inline(always)]
+    pub fn put<const V: usize>(isa: I, lanes: &[Self; V], sums: [I::I; V], out: &mut [u8]) {
+        if let Some(to) = out.as_chunks_mut::<LANES>().0.first_chunk_mut::<V>() {
+            Self::store(isa, lanes, sums, to);
+        } else {
+            let mut bytes = [[0; LANES]; V];
+            Self::store(isa, lanes, sums, &mut bytes);
+            let len = out.len();
+            out.copy_from_slice(&bytes.as_flattened()[..len]);
+        }
+    }
+}
+
+/// [`Isa::tile_bytes`] where the sums pass through memory.
+#[inline(always)]
+pub(super) fn through_memory<I: Isa>(
+    isa: I,
+    strips: &Gathered<'_, I::Act>,
+    panel: &Panel<'_>,
+    by: &ToBytes<'_>,
+    (out, columns): (&mut Outputs<'_>, std::ops::Range<usize>),
+    acc: &mut Tile,
+) {
+    for (i, taps) in strips.strips().enumerate() {
+        isa.tile(&taps, panel, acc);
+        let strip = (i, taps.rows().len());
+        // Blocks together: four fill a register with bytes, and one by one take half as long again.
+        match *by.blocks {
+            [] => {}
+            [a] => rows(isa, strip, acc, ([a], by.range), out, columns.clone()),
+            [a, b] => rows(isa, strip, acc, ([a, b], by.range), out, columns.clone()),
+            [a, b, c] => rows(isa, strip, acc, ([a, b, c], by.range), out, columns.clone()),
+            [a, b, c, d, ..] => {
+                rows(isa, strip, acc, ([a, b, c, d], by.range), out, columns.clone());
+            }
+        }
+    }
+}
+
+/// The rows of a tile of `B` blocks.
+#[inline(always)]
+fn rows<I: Isa, const B: usize>(
+    isa: I,
+    (strip, count): (usize, usize),
+    acc: &Tile,
+    (blocks, range): ([Affine; B], Range),
+    out: &mut Outputs<'_>,
+    columns: std::ops::Range<usize>,
+) {
+    let lanes = Lanes::all(isa, &blocks, range);
+    for m in 0..count {
+        let mut sums = [isa.i_splat(0); B];
+        for b in 0..B {
+            sums[b] = isa.i_add(isa.i_load(&acc[m][b]), lanes[b].start);
+        }
+        Lanes::put(isa, &lanes, sums, &mut out.row(strip, m)[columns.clone()]);
+    }
+}
