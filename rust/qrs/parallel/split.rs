@@ -111,7 +111,13 @@ impl<'a, T> Downward<'a, T> {
         assert!(inside, "window: rows {rows:?} after {} were lent, of {own:?}", self.next);
         self.next = rows.end;
         let first = start.wrapping_add(rows.start * stride + columns.start);
-        Lent { first, stride: *stride, rows: rows.len(), columns: columns.len(), lent: PhantomData }
+        Lent {
+            first,
+            stride: *stride,
+            rows: rows.len(),
+            columns: columns.len(),
+            matrix: PhantomData,
+        }
     }
 }
 
@@ -122,7 +128,7 @@ pub struct Lent<'a, T> {
     stride: usize,
     rows: usize,
     columns: usize,
-    lent: PhantomData<&'a mut [T]>,
+    matrix: PhantomData<&'a mut [T]>,
 }
 
 impl<T> Lent<'_, T> {
