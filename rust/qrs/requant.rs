@@ -212,6 +212,20 @@ impl Plan {
         Lanes::all(isa, self.blocks[first..].first_chunk().expect("as many blocks"), self.range)
     }
 
+    /// What 16 channels from `channel` on need, in registers.
+    #[inline(always)]
+    pub fn lanes_from<I: Isa>(&self, isa: I, channel: usize) -> Lanes<I> {
+        let (block, skip) = (channel / LANES, channel % LANES);
+        let mut affine = self.blocks[block];
+        if skip > 0 {
+            let next = &self.blocks[block + 1];
+            affine.start = across(&affine.start, &next.start, skip);
+            affine.bias = across(&affine.bias, &next.bias, skip);
+            affine.multiplier = across(&affine.multiplier, &next.multiplier, skip);
+        }
+        Lanes::new(isa, &affine, self.range)
+    }
+
     /// Takes off `sums` of blocks from `first` on what the zero points of their weights add.
     #[inline(always)]
     fn less_row_sum<I: Isa, const B: usize>(
@@ -291,4 +305,9 @@ impl Plan {
         self.less_row_sum(isa, first, row_sum, &mut totals);
         Lanes::put(isa, &lanes, totals, out);
     }
+}
+
+/// The channels of two neighbouring blocks, without the first `skip` and what is more than a block.
+fn across<T: Copy>(a: &[T; LANES], b: &[T; LANES], skip: usize) -> [T; LANES] {
+    std::array::from_fn(|j| if j + skip < LANES { a[j + skip] } else { b[j + skip - LANES] })
 }

@@ -1,10 +1,11 @@
 //! Depthwise convolutions, and groups of few channels: too narrow for a matrix product.
 //!
 //! ```text
-//! for each `share` rows of the output
-//!   for each chunk of 16 to 64 output channels
-//!     for each column of the input: interleave the bytes that its products need     once per column
-//!     for each output of the rows: dot products over the columns under its kernel   then requantize
+//! for each few rows of the output, whose input rows stay in L1
+//!   for each block of 16 output channels
+//!     for each `share` rows, for each 4 columns of the output:
+//!       interleave the bytes of the input columns that are new under their kernels
+//!       dot products over all columns under the kernels of 4 x `share` outputs, then requantize
 //! ```
 //!
 //! A *quad* holds, for each of 16 output channels, 4 input bytes: 4 kernel rows of one channel
@@ -13,22 +14,26 @@
 //! Depthwise, 3 kernel rows leave one of the 4 free: the same quad with the weights one row lower
 //! serves the output row below, too. In general `share` rows fit in as many quads as one needs.
 
-mod interleave;
+mod columns;
 mod part;
+mod three;
 
 use super::Geometry;
-use crate::isa::{Block, LANES};
+use crate::isa::{Block, Isa, LANES};
 
 pub(super) use part::Part;
 
-/// Blocks of 16 channels that are worked on together, largest first.
-const CHUNKS: [usize; 3] = [4, 2, 1];
+/// Quads of columns that are kept together: they stay in L1.
+const fn quads<I: Isa>() -> usize {
+    16 * 1024 / size_of::<I::Quad>()
+}
 
 /// Weights of a convolution of narrow groups.
 #[derive(Clone, Debug)]
 pub(super) struct Narrow {
-    /// `[block][row of the output][kernel column][quad]`.
+    /// `[block][kernel column][quad][row of the output]`.
     weights: Vec<Block>,
+    /// Of each block of 16 output channels.
     feeds: Vec<Feed>,
     sums: Vec<i32>,
     geometry: Geometry,
@@ -57,12 +62,15 @@ enum Mode {
     Elements,
 }
 
-/// Which input bytes a block of 16 outputs reads.
+/// What a block of 16 outputs reads. The last block begins where it ends with the last output, and
+/// makes some outputs once more, unless there are fewer than 16 in all.
 #[derive(Clone, Debug)]
 struct Feed {
-    /// First input channel.
-    first: usize,
-    /// For input `i` of a group: which byte after `first` each of the 16 outputs takes.
+    /// First output channel.
+    output: usize,
+    /// First of 16 neighbouring input channels; all exist where the layer has that many.
+    input: usize,
+    /// For input `i` of a group: which of the 16 bytes each output takes.
     picks: Vec<[u8; LANES]>,
 }
 
@@ -80,7 +88,10 @@ impl Narrow {
         }
         let feeds: Vec<Feed> = (0..outputs)
             .step_by(LANES)
-            .map(|from| feed(from, outputs, c, n))
+            .map(|from| {
+                let from = from.min(outputs.saturating_sub(LANES));
+                feed(from, (inputs, outputs), (c, n))
+            })
             .collect::<Option<_>>()?;
         let mode = match (c, n) {
             (1, 1) => Mode::Rows,
@@ -108,17 +119,19 @@ impl Narrow {
     }
 
     fn pack(&mut self, weights: &[i8]) {
-        let Self { geometry, c, share, quads, .. } = *self;
+        let Self { geometry, c, share, quads, outputs, .. } = *self;
         let (width, depth) = (geometry.kernel[2], geometry.taps() * c);
-        self.weights = vec![Block([0; 64]); self.feeds.len() * self.blocks()];
-        for (o, weights) in weights.chunks_exact(depth).enumerate() {
-            let own = &mut self.weights[o / LANES * share * width * quads..];
-            for (at, &w) in weights.iter().enumerate() {
-                let (tap, i) = (at / c, at % c);
-                for r in 0..share {
-                    let element = (tap / width + r * geometry.stride[1]) * c + i;
-                    let quad = (r * width + tap % width) * quads + element / 4;
-                    own[quad].0[4 * (o % LANES) + element % 4] = w;
+        let size = self.blocks();
+        self.weights = vec![Block([0; 64]); self.feeds.len() * size];
+        for (feed, own) in self.feeds.iter().zip(self.weights.chunks_exact_mut(size)) {
+            for o in feed.output..outputs.min(feed.output + LANES) {
+                for (at, &w) in weights[o * depth..][..depth].iter().enumerate() {
+                    let (tap, i) = (at / c, at % c);
+                    for r in 0..share {
+                        let element = (tap / width + r * geometry.stride[1]) * c + i;
+                        let block = (tap % width * quads + element / 4) * share + r;
+                        own[block].0[4 * (o - feed.output) + element % 4] = w;
+                    }
                 }
             }
         }
@@ -129,16 +142,9 @@ impl Narrow {
         self.share * self.geometry.kernel[2] * self.quads
     }
 
-    /// First block and number of blocks of each chunk of at most `most` blocks.
-    fn chunks(&self, most: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let blocks = self.feeds.len();
-        let mut first = 0;
-        std::iter::from_fn(move || {
-            let fits = |count: &usize| *count <= most.min(blocks - first);
-            let count = CHUNKS.into_iter().find(fits)?;
-            first += count;
-            Some((first - count, count))
-        })
+    /// Columns under the kernel of an output, with those between its taps.
+    fn reach(&self) -> usize {
+        (self.geometry.kernel[2] - 1) * self.geometry.dilation[2] + 1
     }
 
     /// Sum of each output channel's weights.
@@ -156,27 +162,29 @@ impl Narrow {
         self.share
     }
 
-    /// About how long `pixels` output pixels take on one thread: products here run at a fifth of the
-    /// matrix rate.
+    /// About how long `pixels` output pixels take on one thread. Products run at half the matrix rate
+    /// where many end in one output, as 7 x 7 kernels have, and at a tenth where few do and columns are
+    /// shared by few outputs, as with 3 x 3 kernels of stride 2; a fifth lies between.
     pub(super) fn nanoseconds(&self, products_per_nanosecond: usize, pixels: usize) -> usize {
         5 * pixels * self.outputs * self.geometry.taps() * self.c / products_per_nanosecond
     }
 }
 
-/// The bytes that the outputs from `from` on read, if they are few enough.
-fn feed(from: usize, outputs: usize, c: usize, n: usize) -> Option<Feed> {
-    let group = |j: usize| (from + j).min(outputs - 1) / n;
-    let first = group(0) * c;
-    let wide = group(LANES - 1) * c + c - first;
-    let pick = |i| std::array::from_fn(|j| (group(j) * c + i - first) as u8);
-    (wide <= LANES).then(|| Feed { first, picks: (0..c).map(pick).collect() })
+/// The bytes that 16 outputs from `output` on read, if they are few enough.
+fn feed(output: usize, (inputs, outputs): (usize, usize), (c, n): (usize, usize)) -> Option<Feed> {
+    let group = |j: usize| (output + j).min(outputs - 1) / n;
+    let input = (group(0) * c).min(inputs.saturating_sub(LANES));
+    let wide = group(LANES - 1) * c + c - input;
+    let pick = |i| std::array::from_fn(|j| (group(j) * c + i - input) as u8);
+    (wide <= LANES).then(|| Feed { output, input, picks: (0..c).map(pick).collect() })
 }
 
-/// Output rows whose input rows, together, fill no more quads than those of one.
+/// Output rows, a power of two, whose input rows, together, fill no more quads than those of one.
 fn share(geometry: Geometry) -> usize {
     let Geometry { kernel, stride, dilation, .. } = geometry;
     if kernel[0] > 1 || dilation[1] > 1 {
         return 1;
     }
-    1 + (kernel[1].next_multiple_of(4) - kernel[1]) / stride[1]
+    let most = 1 + (kernel[1].next_multiple_of(4) - kernel[1]) / stride[1];
+    1 << most.ilog2()
 }

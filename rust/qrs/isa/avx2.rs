@@ -12,15 +12,16 @@ use std::arch::x86_64::{
     _mm_max_epu8, _mm_packs_epi16, _mm_packus_epi16, _mm_prefetch, _mm_sad_epu8, _mm_set1_epi8,
     _mm_set1_epi16, _mm_setzero_si128, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128,
     _mm_unpackhi_epi8, _mm_unpackhi_epi32, _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_xor_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blendv_ps,
-    _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps, _mm256_castsi256_si128,
-    _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16,
-    _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_div_ps, _mm256_extracti128_si256,
-    _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256, _mm256_madd_epi16, _mm256_maddubs_epi16,
-    _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32, _mm256_min_ps, _mm256_mul_ps,
-    _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32, _mm256_round_ps, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_epi32, _mm256_sqrt_ps, _mm256_storeu_ps, _mm256_storeu_si256,
+    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blend_epi16,
+    _mm256_blendv_ps, _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps,
+    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
+    _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_div_ps,
+    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32,
+    _mm256_min_ps, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32,
+    _mm256_round_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32,
+    _mm256_sqrt_ps, _mm256_srai_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
     _mm256_sub_epi32, _mm256_sub_ps, _mm256_subs_epi8, _mm256_xor_si256,
 };
 
@@ -194,14 +195,13 @@ macro_rules! common {
         }
         #[inline(always)]
         fn quad_weights(self, weights: &Block) -> [__m256i; 4] {
-            std::array::from_fn(|i| {
-                let (pair, h) = (i / 2, i % 2);
-                let words: [i16; 16] = std::array::from_fn(|w| {
-                    i16::from(weights.0[4 * (8 * h + w / 2) + 2 * pair + w % 2])
-                });
-                // SAFETY: the token proves AVX2; the array has the size of the load.
-                unsafe { _mm256_loadu_si256(words.as_ptr().cast()) }
-            })
+            // SAFETY: the token proves AVX2; the halves of the block are as long as the loads.
+            unsafe {
+                let [a, b] = weight_pairs(_mm256_loadu_si256(weights.0.as_ptr().cast()));
+                let upper = weights.0[32..].as_ptr();
+                let [c, d] = weight_pairs(_mm256_loadu_si256(upper.cast()));
+                [a, c, b, d]
+            }
         }
 
         #[inline(always)]
@@ -349,6 +349,20 @@ fn narrow(v: I) -> [__m128i; 2] {
     unsafe {
         let words = _mm256_packs_epi32(v[0], v[1]);
         [_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words)]
+    }
+}
+
+/// The first two weights of 8 channels, and the last two, as 16-bit pairs.
+#[inline(always)]
+fn weight_pairs(quads: __m256i) -> [__m256i; 2] {
+    // SAFETY: called by verbs of this file's tokens only, which prove AVX2; no memory.
+    unsafe {
+        let even = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(quads));
+        let odd = _mm256_srai_epi16::<8>(quads);
+        [
+            _mm256_blend_epi16::<0b1010_1010>(even, _mm256_slli_epi32::<16>(odd)),
+            _mm256_blend_epi16::<0b1010_1010>(_mm256_srli_epi32::<16>(even), odd),
+        ]
     }
 }
 

@@ -70,6 +70,44 @@ pub struct Panel<'a> {
     pub ahead: &'a [Block],
 }
 
+/// Columns of which quads are made: 16 bytes each, from `from` on, `step` bytes from one to the next.
+/// Their quads are stored `apart` quads from each other.
+#[derive(Clone, Copy, Debug)]
+pub struct Strip {
+    /// Where the first column's bytes begin.
+    pub from: usize,
+    /// Bytes from one column to the next.
+    pub step: usize,
+    /// Number of columns.
+    pub count: usize,
+    /// Quads from that of one column to that of the next.
+    pub apart: usize,
+}
+
+impl Strip {
+    /// Panics if a column reaches beyond a row of `len` bytes, or its quad beyond `quads`.
+    ///
+    /// A level that reads and writes through pointers calls it first.
+    #[inline(always)]
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 needs it"))]
+    fn check(self, len: usize, quads: usize) {
+        let last = self.count.saturating_sub(1);
+        let from = self.from.checked_add(LANES);
+        let end = last.checked_mul(self.step).zip(from).and_then(|(at, from)| at.checked_add(from));
+        assert!(end.is_some_and(|end| end <= len), "quads: {self:?} in a row of {len}");
+        let place = last.checked_mul(self.apart);
+        assert!(place.is_some_and(|place| place < quads), "quads: {self:?}, room for {quads}");
+    }
+}
+
+/// 16 bytes from `start` on.
+#[inline(always)]
+pub(crate) fn sixteen(x: &[u8], start: usize) -> [u8; LANES] {
+    let mut bytes = [0; LANES];
+    bytes.copy_from_slice(&x[start..start + LANES]);
+    bytes
+}
+
 /// The vocabulary: what the algorithms of this crate need of 16 lanes, and no more.
 ///
 /// `I` holds 16 `i32`, `F` holds 16 `f32`, in however many registers the level needs.
@@ -78,6 +116,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     const LEVEL: Level;
     /// Rows of this level's best tile, at most [`TILE_ROWS`].
     const ROWS: usize = TILE_ROWS;
+    /// Vectors of 16 sums that stay in registers beside what they are made of.
+    const SUMS: usize = 4;
     /// Elements that a staged row has beyond its inputs.
     const STAGED_EXTRA: usize = 0;
     /// Element of a staged activation row (see [`Isa::in_place`]).
@@ -208,6 +248,34 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
     /// Interleaves 4 rows of 16 channels.
     fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad;
+    /// [`Isa::quad`] of every column of `strip`.
+    #[inline(always)]
+    fn quads(self, rows: [&[u8]; 4], strip: Strip, to: &mut [Self::Quad]) {
+        let len = rows[0].len();
+        // Of one length, as the compiler sees now: one comparison for all four.
+        let rows = [rows[0], &rows[1][..len], &rows[2][..len], &rows[3][..len]];
+        let (mut at, mut place) = (strip.from, 0);
+        for _ in 0..strip.count {
+            to[place] = self.quad([
+                sixteen(rows[0], at),
+                sixteen(rows[1], at),
+                sixteen(rows[2], at),
+                sixteen(rows[3], at),
+            ]);
+            at += strip.step;
+            place += strip.apart;
+        }
+    }
+    /// [`Isa::quad_pick`] of every column of `strip`.
+    #[inline(always)]
+    fn quads_picked(self, row: &[u8], picks: Self::Picks, strip: Strip, to: &mut [Self::Quad]) {
+        let (mut at, mut place) = (strip.from, 0);
+        for _ in 0..strip.count {
+            to[place] = self.quad_pick(&sixteen(row, at), picks);
+            at += strip.step;
+            place += strip.apart;
+        }
+    }
     /// Which of 16 bytes stands at `4 * channel + row` of a quad: indices below 16.
     fn picks(self, by: &[u8; 64]) -> Self::Picks;
     /// The quad of the bytes that `picks` names.
@@ -226,6 +294,22 @@ pub trait Isa: Copy + Send + Sync + 'static {
         low: u8,
         to: &mut [[u8; LANES]; V],
     );
+    /// As [`Isa::f_store_u8`], the bytes of each vector `apart` bytes from those of the one before.
+    #[inline(always)]
+    fn f_store_u8_apart<const V: usize>(
+        self,
+        v: [Self::F; V],
+        zero_point: i16,
+        low: u8,
+        to: &mut [u8],
+        apart: usize,
+    ) {
+        let mut bytes = [[0; LANES]; V];
+        self.f_store_u8(v, zero_point, low, &mut bytes);
+        for i in 0..V {
+            to[i * apart..][..LANES].copy_from_slice(&bytes[i]);
+        }
+    }
 
     /// `dst[i] = table[src[i]]`.
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]);

@@ -45,6 +45,8 @@ pub struct Lanes<I: Isa> {
     multiplier: I::F,
     high: I::F,
     range: Range,
+    /// Whether a real can be too large for [`Isa::f_store_u8`], or for the range but not for a byte.
+    clamped: bool,
 }
 
 impl<I: Isa> Lanes<I> {
@@ -57,6 +59,7 @@ impl<I: Isa> Lanes<I> {
             multiplier: isa.f_load(&affine.multiplier),
             high: isa.f_splat(f32::from(range.high) - f32::from(range.zero_point)),
             range,
+            clamped: !range.bounded || range.high < u8::MAX,
         }
     }
 
@@ -70,9 +73,7 @@ impl<I: Isa> Lanes<I> {
         lanes
     }
 
-    /// Stored bytes of several vectors of channels, from sums that began at `start`. Clamping comes
-    /// before rounding: the bounds are integers, so the result is the same and the conversion cannot
-    /// overflow.
+    /// Stored bytes of several vectors of channels, from sums that began at `start`.
     #[inline(always)]
     pub fn store<const V: usize>(
         isa: I,
@@ -80,12 +81,38 @@ impl<I: Isa> Lanes<I> {
         sums: [I::I; V],
         to: &mut [[u8; LANES]; V],
     ) {
-        let mut values = [isa.f_splat(0.0); V];
+        let Range { zero_point, low, .. } = lanes[0].range;
+        isa.f_store_u8(Self::reals(isa, lanes, sums), zero_point, low, to);
+    }
+
+    /// As [`Lanes::store`] of vectors of the same channels, `apart` bytes from each other.
+    #[inline(always)]
+    pub fn store_apart<const V: usize>(
+        &self,
+        isa: I,
+        sums: [I::I; V],
+        to: &mut [u8],
+        apart: usize,
+    ) {
+        let Range { zero_point, low, .. } = self.range;
+        isa.f_store_u8_apart(Self::reals(isa, &[*self; V], sums), zero_point, low, to, apart);
+    }
+
+    /// What is rounded. Clamping comes before rounding: the bounds are integers, so the result is the
+    /// same and the conversion cannot overflow.
+    #[inline(always)]
+    fn reals<const V: usize>(isa: I, lanes: &[Self; V], sums: [I::I; V]) -> [I::F; V] {
+        let mut reals = [isa.f_splat(0.0); V];
         for i in 0..V {
             let real = isa.f_add(isa.f_from_i(sums[i]), lanes[i].bias);
-            values[i] = isa.f_min(isa.f_mul(real, lanes[i].multiplier), lanes[i].high);
+            reals[i] = isa.f_mul(real, lanes[i].multiplier);
         }
-        isa.f_store_u8(values, lanes[0].range.zero_point, lanes[0].range.low, to);
+        if lanes[0].clamped {
+            for i in 0..V {
+                reals[i] = isa.f_min(reals[i], lanes[i].high);
+            }
+        }
+        reals
     }
 
     /// As [`Lanes::store`], to as many channels as `out` has.

@@ -1,16 +1,17 @@
 //! One thread's rows of a convolution of narrow groups.
 
-use super::Narrow;
-use super::interleave::{Columns, Source};
+use super::columns::Columns;
+use super::three::Chunk;
+use super::{Feed, Mode, Narrow, quads};
 use crate::conv::Geometry;
 use crate::isa::to_bytes::Lanes;
 use crate::isa::{Isa, Kernel, LANES};
 use crate::parallel::Window;
 use crate::requant::Plan;
 
-/// Quads of a row's columns stay within this many bytes, and input rows that are worked on before the
-/// next chunk of channels: both live in L1.
-const ROW_BYTES: usize = 24 * 1024;
+/// Input rows that are worked on before the next block of channels, counted in the cache lines that a
+/// block reads: they stay in L1 for the blocks that share those lines.
+const ROW_BYTES: usize = 16 * 1024;
 
 /// Output rows of one thread: the window holds whole rows of pixels.
 pub(in crate::conv) struct Part<'a, 'w> {
@@ -24,24 +25,28 @@ pub(in crate::conv) struct Part<'a, 'w> {
     pub window: &'a mut Window<'w, u8>,
 }
 
-/// What is made once for all rows.
-struct Made<'a, I: Isa> {
-    /// `[block][row of the output][kernel column][quad]`, as the level wants them.
-    weights: Vec<I::QuadWeights>,
-    source: Source<'a, I>,
-    /// A row of zero points, with 16 bytes more.
-    outside: &'a [u8],
-    /// The input from here on is too short for a row with 16 bytes more, and stands, with them, in `end`.
+/// Where input rows are found, each with the bytes that are read beyond its end.
+struct Image<'a> {
+    x: &'a [u8],
+    /// From here on `x` is too short for a row and those bytes, and stands, with them, in `end`.
     last: usize,
     end: &'a [u8],
+    /// A row of zero points.
+    outside: &'a [u8],
 }
 
 /// Output rows that are made of the same quads.
-struct Lines<'a> {
+pub(super) struct Lines {
     first: usize,
-    count: usize,
-    /// The input rows under their kernels, each of them and 16 bytes more.
-    rows: Vec<&'a [u8]>,
+    pub count: usize,
+}
+
+/// What the outputs of a block of 16 channels need.
+struct Block<'a, I: Isa> {
+    feed: &'a Feed,
+    /// `[kernel column][quad][row of the output]`.
+    weights: &'a [I::QuadWeights],
+    lanes: Lanes<I>,
 }
 
 impl Kernel for Part<'_, '_> {
@@ -49,261 +54,309 @@ impl Kernel for Part<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
-        // The usual shapes have loops of fixed length: 1.5 to 2 times as fast as the general one.
-        let Narrow { geometry, quads, share, .. } = *self.layer;
-        match (geometry.kernel[2], quads, share) {
-            (3, 1, 2) => self.rows::<I, 3, 1, 2>(isa),
-            (3, 1, 1) => self.rows::<I, 3, 1, 1>(isa),
-            (3, 3, 1) => self.rows::<I, 3, 3, 1>(isa),
-            (3, 6, 1) => self.rows::<I, 3, 6, 1>(isa),
-            (5, 2, 4) => self.rows::<I, 5, 2, 4>(isa),
-            (5, 2, 2) => self.rows::<I, 5, 2, 2>(isa),
-            _ => self.rows::<I, 0, 0, 0>(isa),
+        let share = self.layer.share.min(self.output[1]);
+        // The usual shapes have loops of fixed length.
+        let steps = match self.layer.geometry.dilation[2] {
+            1 => self.layer.geometry.kernel[2] * self.layer.quads,
+            _ => 0,
+        };
+        let three = steps == 3 && self.layer.mode == Mode::Rows && self.layer.outputs >= LANES;
+        match (share, steps) {
+            (4.., _) if I::SUMS < 16 => self.rows::<I, 4, 1, 0>(isa),
+            (4.., 10) => self.rows::<I, 4, 4, 10>(isa),
+            (4.., _) => self.rows::<I, 4, 4, 0>(isa),
+            (2.., _) if three => self.rows::<I, 2, 1, 3>(isa),
+            (2.., _) if I::SUMS < 16 => self.rows::<I, 2, 2, 0>(isa),
+            (2.., 10) => self.rows::<I, 2, 7, 10>(isa),
+            (2.., _) => self.rows::<I, 2, 7, 0>(isa),
+            (_, _) if three => self.rows::<I, 1, 1, 3>(isa),
+            (_, _) if I::SUMS < 16 => self.rows::<I, 1, 4, 0>(isa),
+            (_, 9) => self.rows::<I, 1, 7, 9>(isa),
+            (_, 18) => self.rows::<I, 1, 7, 18>(isa),
+            _ => self.rows::<I, 1, 7, 0>(isa),
         }
     }
 }
 
 impl Part<'_, '_> {
-    /// All rows, for kernels of `W` columns, `Q` quads a column and `R` rows at once; zeros mean any.
+    /// All rows, `R` at once.
     #[inline(always)]
-    fn rows<I: Isa, const W: usize, const Q: usize, const R: usize>(&mut self, isa: I) {
-        let Self { layer, input, output, zero_point, x, .. } = *self;
-        let Geometry { kernel, stride, padding, dilation, .. } = layer.geometry;
-        let row = input[2] * layer.inputs;
-        let outside = vec![zero_point; row + LANES];
-        let last = x.len().saturating_sub(row + LANES);
-        let mut end = x[last..].to_vec();
-        end.resize(end.len() + LANES, 0);
-        let mut weights = Vec::with_capacity(layer.weights.len());
-        for block in &layer.weights {
-            weights.push(isa.quad_weights(block));
+    fn rows<I: Isa, const R: usize, const P: usize, const N: usize>(&mut self, isa: I) {
+        let Self { layer, plan, input, output, zero_point, x, .. } = *self;
+        let Geometry { stride, .. } = layer.geometry;
+        let beyond = LANES.saturating_sub(layer.inputs);
+        let len = input[2] * layer.inputs + beyond;
+        let outside = vec![zero_point; len];
+        let last = (x.len() + 1).saturating_sub(len);
+        let mut end = Vec::new();
+        if beyond > 0 {
+            end.extend_from_slice(&x[last..]);
+            end.resize(end.len() + beyond, 0);
         }
-        let source = Source::new(isa, layer);
-        let made = Made::<I> { weights, source, outside: &outside, last, end: &end };
-        let used = (output[2] - 1) * stride[2] + (kernel[2] - 1) * dilation[2] + 1;
-        let place = (used, padding[2], input[2]);
-        let most = ROW_BYTES / (used * layer.quads * size_of::<I::Quad>());
-        let mut columns = Columns::new(isa, place, layer.quads, zero_point);
-        let mut spare = vec![0; if R > 1 { R * output[2] * layer.outputs } else { 0 }];
-        let rows = self.window.rows();
-        let lines = rows.start / output[2]..rows.end / output[2];
-        let fit = (ROW_BYTES / row / stride[1]).max(layer.share).next_multiple_of(layer.share);
-        for start in lines.clone().step_by(fit) {
-            let block = self.locate(start..lines.end.min(start + fit), &made);
-            for (first, blocks) in layer.chunks(most.max(1)) {
-                for lines in &block {
-                    match blocks {
-                        4 => self.chunk::<I, W, Q, R, 4>(
-                            isa,
-                            &made,
-                            &mut columns,
-                            first,
-                            lines,
-                            &mut spare,
-                        ),
-                        2 => self.chunk::<I, W, Q, R, 2>(
-                            isa,
-                            &made,
-                            &mut columns,
-                            first,
-                            lines,
-                            &mut spare,
-                        ),
-                        _ => self.chunk::<I, W, Q, R, 1>(
-                            isa,
-                            &made,
-                            &mut columns,
-                            first,
-                            lines,
-                            &mut spare,
-                        ),
+        let image = Image { x, last, end: &end, outside: &outside };
+        let segment = self.segment::<I>(P);
+        let room = (segment - 1) * stride[2] + layer.reach();
+        let mut columns = Columns::new(isa, layer, room, input[2], zero_point);
+        let mut weights = Vec::with_capacity(layer.blocks());
+        let (mut sets, mut rows) = (Vec::new(), Vec::new());
+        let all = self.window.rows();
+        let all = all.start / output[2]..all.end / output[2];
+        let fit = ROW_BYTES / (input[2] * layer.inputs.min(64)) / (stride[1] * R);
+        let fit = fit.max(1) * R;
+        for start in all.clone().step_by(fit) {
+            self.locate(start..all.end.min(start + fit), R, &image, &mut sets, &mut rows);
+            if N == 3 {
+                self.threes::<I, R>(isa, &mut columns, &sets, &rows);
+                continue;
+            }
+            let blocks = layer.weights.chunks_exact(layer.blocks());
+            for (feed, own) in layer.feeds.iter().zip(blocks) {
+                weights.clear();
+                for rows in own.chunks_exact(layer.share) {
+                    for block in &rows[..R] {
+                        weights.push(isa.quad_weights(block));
                     }
+                }
+                columns.turn_to(isa, layer, feed);
+                let lanes = plan.lanes_from(isa, feed.output);
+                let block = Block { feed, weights: &weights, lanes };
+                let tall = layer.lines.next_multiple_of(4);
+                for (lines, rows) in sets.iter().zip(rows.chunks_exact(tall)) {
+                    self.lines::<I, R, P, N>(isa, &block, &mut columns, lines, rows, segment);
                 }
             }
         }
     }
 
-    /// Groups output rows that share quads and finds their input rows.
-    fn locate<'s, I: Isa>(
+    /// Outputs side by side whose columns have room, a multiple of `p`.
+    fn segment<I: Isa>(&self, p: usize) -> usize {
+        let Geometry { stride, .. } = self.layer.geometry;
+        let columns = quads::<I>() / self.layer.quads;
+        let most = columns.saturating_sub(self.layer.reach()) / stride[2] + 1;
+        let most = (most / p * p).max(p);
+        most.min(self.output[2].next_multiple_of(p))
+    }
+
+    /// Groups output rows that share quads, at most `share`, and finds the input rows under their kernels.
+    fn locate<'s>(
         &self,
         lines: std::ops::Range<usize>,
-        made: &Made<'s, I>,
-    ) -> Vec<Lines<'s>>
-    where
-        Self: 's,
-    {
+        share: usize,
+        image: &Image<'s>,
+        sets: &mut Vec<Lines>,
+        rows: &mut Vec<&'s [u8]>,
+    ) {
         let height = self.output[1];
-        let mut found = Vec::new();
+        sets.clear();
+        rows.clear();
         let mut first = lines.start;
         while first < lines.end {
-            let count = self.layer.share.min(height - first % height).min(lines.end - first);
-            found.push(Lines { first, count, rows: self.input_rows(first, made) });
+            let count = share.min(height - first % height).min(lines.end - first);
+            sets.push(Lines { first, count });
+            self.input_rows(first, image, rows);
             first += count;
         }
-        found
     }
 
     /// The input rows under the kernel of output row `line` and those that share its quads.
-    fn input_rows<'s, I: Isa>(&self, line: usize, made: &Made<'s, I>) -> Vec<&'s [u8]>
-    where
-        Self: 's,
-    {
+    fn input_rows<'s>(&self, line: usize, image: &Image<'s>, rows: &mut Vec<&'s [u8]>) {
         let Self { layer, input, output, .. } = *self;
         let Geometry { kernel, stride, padding, dilation, .. } = layer.geometry;
-        let image = line / (output[0] * output[1]);
+        let number = line / (output[0] * output[1]);
         let corner = [line / output[1] % output[0] * stride[0], line % output[1] * stride[1]];
         let height = layer.lines / kernel[0];
-        let row = input[2] * layer.inputs;
-        let mut rows = Vec::with_capacity(layer.lines.next_multiple_of(4));
+        let len = image.outside.len();
         for at in 0..layer.lines.next_multiple_of(4) {
             // A coordinate above the image wraps around and fails like one below it.
             let d = (corner[0] + at / height * dilation[0]).wrapping_sub(padding[0]);
             let h = (corner[1] + at % height * dilation[1]).wrapping_sub(padding[1]);
             let inside = at < layer.lines && d < input[0] && h < input[1];
-            let start = || ((image * input[0] + d) * input[1] + h) * row;
-            let len = row + LANES;
+            let start = || ((number * input[0] + d) * input[1] + h) * input[2] * layer.inputs;
             rows.push(match inside {
-                true if start() < made.last => &self.x[start()..][..len],
-                true => &made.end[start() - made.last..][..len],
-                false => made.outside,
+                true if start() < image.last => &image.x[start()..][..len],
+                true => &image.end[start() - image.last..][..len],
+                false => image.outside,
             });
         }
-        rows
     }
 
-    /// The outputs of `V` blocks of channels in `lines`.
+    /// All blocks of `sets`, of a layer that `three.rs` is for.
     #[inline(always)]
-    fn chunk<I: Isa, const W: usize, const Q: usize, const R: usize, const V: usize>(
+    fn threes<I: Isa, const R: usize>(
         &mut self,
         isa: I,
-        made: &Made<'_, I>,
         columns: &mut Columns<I>,
-        first: usize,
-        lines: &Lines<'_>,
-        spare: &mut [u8],
+        sets: &[Lines],
+        rows: &[&[u8]],
     ) {
-        let Self { layer, plan, output, .. } = *self;
-        let columns = columns.fill::<Q, V>(isa, &made.source, &lines.rows, first);
-        let weights = &made.weights[first * layer.blocks()..][..V * layer.blocks()];
-        let lanes = plan.lanes::<I, V>(isa, first);
-        let pixels = lines.first * output[2]..(lines.first + lines.count) * output[2];
-        let out = self.window.whole_rows(pixels);
-        let row = output[2] * layer.outputs;
-        if W == 0 {
-            for (r, out) in out.chunks_exact_mut(row).enumerate() {
-                any_row(isa, (layer, columns, weights, &lanes, first), r, out);
+        // The last block may begin inside the one before.
+        let whole = self.layer.outputs / LANES;
+        let mut first = 0;
+        while first < self.layer.feeds.len() {
+            first += match whole.saturating_sub(first) {
+                _ if I::SUMS < 16 => self.chunk::<I, R, 1>(isa, first, columns, sets, rows),
+                4.. => self.chunk::<I, R, 4>(isa, first, columns, sets, rows),
+                2.. => self.chunk::<I, R, 2>(isa, first, columns, sets, rows),
+                _ => self.chunk::<I, R, 1>(isa, first, columns, sets, rows),
             }
-            return;
-        }
-        // Rows below the image go where nobody looks.
-        let mut rows = out.chunks_exact_mut(row).chain(spare.chunks_exact_mut(row));
-        let out: [&mut [u8]; R] = std::array::from_fn(|_| rows.next().expect("R spare rows"));
-        let work = (layer, columns, weights, &lanes, first);
-        if (first + V) * LANES <= layer.outputs {
-            fixed_rows::<I, W, Q, R, V, true>(isa, work, out);
-        } else {
-            fixed_rows::<I, W, Q, R, V, false>(isa, work, out);
         }
     }
-}
 
-/// A layer, and the quads of columns, weights, plans and first block of a chunk.
-type Work<'a, I, const V: usize> =
-    (&'a Narrow, &'a [<I as Isa>::Quad], &'a [<I as Isa>::QuadWeights], &'a [Lanes<I>; V], usize);
+    /// `V` blocks of `sets` from block `first` on.
+    #[inline(always)]
+    fn chunk<I: Isa, const R: usize, const V: usize>(
+        &mut self,
+        isa: I,
+        first: usize,
+        columns: &mut Columns<I>,
+        sets: &[Lines],
+        rows: &[&[u8]],
+    ) -> usize {
+        let width = self.output[2];
+        let chunk = Chunk::<I, R, V>::new(isa, self.layer, self.plan, first);
+        for (lines, rows) in sets.iter().zip(rows.chunks_exact(4)) {
+            let pixels = lines.first * width..(lines.first + lines.count) * width;
+            let out = self.window.whole_rows(pixels);
+            chunk.rows(isa, columns, lines, rows, (out, width));
+        }
+        V
+    }
 
-/// `R` rows of outputs of a kernel of `W` columns with `Q` quads. `WHOLE`: all `V` blocks have 16 outputs.
-#[inline(always)]
-fn fixed_rows<
-    I: Isa,
-    const W: usize,
-    const Q: usize,
-    const R: usize,
-    const V: usize,
-    const WHOLE: bool,
->(
-    isa: I,
-    (layer, columns, weights, lanes, first): Work<'_, I, V>,
-    mut out: [&mut [u8]; R],
-) {
-    let Geometry { stride, dilation, .. } = layer.geometry;
-    let weights = &weights[..V * R * W * Q];
-    // A copy: out of registers, where they fit, instead of memory that `out` might overlap.
-    let mut own = [[[[weights[0]; V]; Q]; W]; R];
-    for r in 0..R {
-        for kw in 0..W {
-            for q in 0..Q {
-                for v in 0..V {
-                    own[r][kw][q][v] = weights[((v * R + r) * W + kw) * Q + q];
-                }
-            }
-        }
-    }
-    let outputs = layer.outputs;
-    let len = out[0].len();
-    for r in 0..R {
-        out[r] = &mut std::mem::take(&mut out[r])[..len];
-    }
-    let (mut from, mut at) = (first * LANES, 0);
-    let end = from + len - outputs;
-    let (step, apart) = (stride[2] * Q * V, dilation[2] * Q * V);
-    while from <= end {
-        let mut sums = [[lanes[0].start; V]; R];
-        for r in 0..R {
-            for v in 0..V {
-                sums[r][v] = lanes[v].start;
-            }
-        }
-        for kw in 0..W {
-            let column = &columns[at + kw * apart..][..Q * V];
-            for q in 0..Q {
+    /// The outputs of a block of channels in `lines`.
+    #[inline(always)]
+    fn lines<I: Isa, const R: usize, const P: usize, const N: usize>(
+        &mut self,
+        isa: I,
+        block: &Block<'_, I>,
+        columns: &mut Columns<I>,
+        lines: &Lines,
+        rows: &[&[u8]],
+        segment: usize,
+    ) {
+        let Self { layer, output, .. } = *self;
+        let outputs = layer.outputs;
+        let (width, step) = (output[2], layer.geometry.stride[2]);
+        let across = step * layer.quads;
+        let out = self.window.whole_rows(lines.first * width..(lines.first + lines.count) * width);
+        for start in (0..width).step_by(segment) {
+            // The last outputs of a row are made with some before them, once more.
+            let start = start.min(width.saturating_sub(P));
+            let end = width.min(start + segment);
+            let count = P.min(width);
+            let last = (end - start).max(P) - 1;
+            let under = start * step..(start + last) * step + layer.reach();
+            let made = columns.fill(isa, layer, std::slice::from_ref(block.feed), rows, under);
+            let mut ow = start;
+            loop {
+                let own = &made[(ow - start) * across..];
+                let sums = match N {
+                    0 => sums::<I, R, P>(isa, layer, block, own),
+                    _ => fixed_sums::<I, R, P, N>(isa, block, own, across),
+                };
+                let from = ow * outputs + block.feed.output;
                 for r in 0..R {
-                    for v in 0..V {
-                        sums[r][v] = isa.quad_dot(sums[r][v], column[q * V + v], own[r][kw][q][v]);
+                    // Rows below the image have no place.
+                    if r < lines.count {
+                        let out = &mut out[r * width * outputs + from..];
+                        store::<I, P>(isa, &block.lanes, sums[r], (out, count), outputs);
                     }
                 }
+                if ow + P >= end {
+                    break;
+                }
+                ow = (ow + P).min(end - P);
             }
         }
-        for r in 0..R {
-            if WHOLE {
-                let room = out[r][from..from + V * LANES].as_chunks_mut::<LANES>().0;
-                let room = room.first_chunk_mut::<V>().expect("V blocks");
-                Lanes::store(isa, lanes, sums[r], room);
-            } else {
-                let to = from + outputs - first * LANES;
-                Lanes::put(isa, lanes, sums[r], &mut out[r][from..to]);
-            }
-        }
-        from += outputs;
-        at += step;
     }
 }
 
-/// The `r`-th row of outputs that share quads, of any kernel.
+/// Sums of `P` outputs side by side in each of `R` rows, of `N` quads each; `quads` begin with the
+/// first one's.
 #[inline(always)]
-fn any_row<I: Isa, const V: usize>(
+fn fixed_sums<I: Isa, const R: usize, const P: usize, const N: usize>(
     isa: I,
-    (layer, columns, weights, lanes, first): Work<'_, I, V>,
-    r: usize,
-    out: &mut [u8],
-) {
-    let Geometry { kernel, stride, dilation, .. } = layer.geometry;
-    let quads = layer.quads;
-    for (ow, out) in out.chunks_exact_mut(layer.outputs).enumerate() {
-        let mut sums = [lanes[0].start; V];
-        for v in 0..V {
-            sums[v] = lanes[v].start;
+    block: &Block<'_, I>,
+    quads: &[I::Quad],
+    across: usize,
+) -> [[I::I; P]; R] {
+    let weights = block.weights.as_chunks::<R>().0.first_chunk::<N>().expect("as many as quads");
+    let mut columns = [quads.first_chunk::<N>().expect("all are made"); P];
+    for p in 1..P {
+        columns[p] = quads[p * across..].first_chunk::<N>().expect("all are made");
+    }
+    let mut sums = [[block.lanes.start; P]; R];
+    for q in 0..N {
+        for p in 0..P {
+            for r in 0..R {
+                sums[r][p] = isa.quad_dot(sums[r][p], columns[p][q], weights[q][r]);
+            }
         }
-        for kw in 0..kernel[2] {
-            let at = (ow * stride[2] + kw * dilation[2]) * quads * V;
-            let column = &columns[at..][..quads * V];
-            for v in 0..V {
-                let own = v * layer.blocks() + (r * kernel[2] + kw) * quads;
-                for (q, &weights) in weights[own..][..quads].iter().enumerate() {
-                    sums[v] = isa.quad_dot(sums[v], column[q * V + v], weights);
+    }
+    sums
+}
+
+/// As [`fixed_sums`], of any kernel.
+#[inline(always)]
+fn sums<I: Isa, const R: usize, const P: usize>(
+    isa: I,
+    layer: &Narrow,
+    block: &Block<'_, I>,
+    quads: &[I::Quad],
+) -> [[I::I; P]; R] {
+    let (across, apart) = (layer.geometry.stride[2] * layer.quads, layer.geometry.dilation[2]);
+    let weights = block.weights.as_chunks::<R>().0;
+    // Columns side by side are one run of quads.
+    let run = if apart == 1 { weights.len() } else { layer.quads };
+    let mut sums = [[block.lanes.start; P]; R];
+    let (mut from, mut at) = (0, 0);
+    while at < weights.len() {
+        let own = &weights[at..][..run];
+        let mut columns = [&quads[..0]; P];
+        for p in 0..P {
+            columns[p] = &quads[from + p * across..][..run];
+        }
+        for q in 0..run {
+            for p in 0..P {
+                for r in 0..R {
+                    sums[r][p] = isa.quad_dot(sums[r][p], columns[p][q], own[q][r]);
                 }
             }
         }
-        let to = layer.outputs.min((first + V) * LANES);
-        Lanes::put(isa, lanes, sums, &mut out[first * LANES..to]);
+        from += apart * layer.quads;
+        at += run;
+    }
+    sums
+}
+
+/// Stores the first `count` of `P` outputs, `apart` bytes from each other.
+#[inline(always)]
+fn store<I: Isa, const P: usize>(
+    isa: I,
+    lanes: &Lanes<I>,
+    sums: [I::I; P],
+    (out, count): (&mut [u8], usize),
+    apart: usize,
+) {
+    if count == P && apart >= LANES {
+        let (fours, rest) = sums.as_chunks::<4>();
+        for (i, sums) in fours.iter().enumerate() {
+            lanes.store_apart(isa, *sums, &mut out[4 * i * apart..], apart);
+        }
+        let from = 4 * fours.len() * apart;
+        match *rest {
+            [a, b, c] => lanes.store_apart(isa, [a, b, c], &mut out[from..], apart),
+            [a, b] => lanes.store_apart(isa, [a, b], &mut out[from..], apart),
+            [a] => lanes.store_apart(isa, [a], &mut out[from..], apart),
+            _ => {}
+        }
+    } else {
+        let mut bytes = [[0; LANES]; P];
+        for (i, to) in bytes.iter_mut().enumerate() {
+            Lanes::store(isa, &[*lanes], [sums[i]], std::array::from_mut(to));
+        }
+        let wide = apart.min(LANES);
+        for (i, bytes) in bytes[..count].iter().enumerate() {
+            out[i * apart..][..wide].copy_from_slice(&bytes[..wide]);
+        }
     }
 }

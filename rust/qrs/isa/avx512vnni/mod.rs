@@ -25,7 +25,9 @@ use self::product::by_shape;
 use super::avx2::xmm;
 use super::to_bytes::{self, ToBytes};
 use super::token::{token, verbs};
-use super::{Block, Gathered, Isa, LANES, Level, Outputs, Panel, Taps, Tile, WIDE, checked_steps};
+use super::{
+    Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, WIDE, checked_steps,
+};
 use crate::scratch::Scratch;
 
 token!(
@@ -50,6 +52,7 @@ const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 
 impl Isa for Avx512Vnni {
     const LEVEL: Level = Level::Avx512Vnni;
+    const SUMS: usize = 16;
     type Act = u8;
     type I = __m512i;
     type F = __m512;
@@ -215,6 +218,46 @@ impl Isa for Avx512Vnni {
     }
 
     #[inline(always)]
+    fn quads(self, rows: [&[u8]; 4], strip: Strip, to: &mut [__m512i]) {
+        strip.check(rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
+        let mut at = strip.from;
+        let mut room = to.as_mut_ptr();
+        // SAFETY: the token proves the features; `check` proves that every row has the bytes of every
+        // column, and `to` the place of its quad.
+        unsafe {
+            let by = _mm512_loadu_si512(TRANSPOSED.as_ptr().cast());
+            let row =
+                |t: usize, at: usize| _mm_loadu_si128(rows[t].as_ptr().wrapping_add(at).cast());
+            for _ in 0..strip.count {
+                let quad = _mm512_castsi128_si512(row(0, at));
+                let quad = _mm512_inserti32x4::<1>(quad, row(1, at));
+                let quad = _mm512_inserti32x4::<2>(quad, row(2, at));
+                let quad = _mm512_inserti32x4::<3>(quad, row(3, at));
+                *room = _mm512_permutexvar_epi8(by, quad);
+                at = at.wrapping_add(strip.step);
+                room = room.wrapping_add(strip.apart);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn quads_picked(self, row: &[u8], picks: __m512i, strip: Strip, to: &mut [__m512i]) {
+        strip.check(row.len(), to.len());
+        let mut at = row.as_ptr().wrapping_add(strip.from);
+        let mut room = to.as_mut_ptr();
+        for _ in 0..strip.count {
+            // SAFETY: the token proves the features; `check` proves that the row has the bytes of every
+            // column, and `to` the place of its quad.
+            unsafe {
+                let bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(at.cast()));
+                *room = _mm512_shuffle_epi8(bytes, picks);
+            }
+            at = at.wrapping_add(strip.step);
+            room = room.wrapping_add(strip.apart);
+        }
+    }
+
+    #[inline(always)]
     fn f_store_u8<const V: usize>(
         self,
         v: [__m512; V],
@@ -222,7 +265,6 @@ impl Isa for Avx512Vnni {
         low: u8,
         to: &mut [[u8; LANES]; V],
     ) {
-        const { assert!(1 <= V && V <= 4, "four vectors fill a register with bytes") }
         // SAFETY: the token proves the features; `V` vectors give the 16 * V bytes of `to`.
         unsafe {
             let bytes = bytes(v, zero_point, low);
@@ -240,6 +282,38 @@ impl Isa for Avx512Vnni {
         }
     }
 
+    #[inline(always)]
+    fn f_store_u8_apart<const V: usize>(
+        self,
+        v: [__m512; V],
+        zero_point: i16,
+        low: u8,
+        to: &mut [u8],
+        apart: usize,
+    ) {
+        let end = (V - 1).checked_mul(apart).and_then(|at| at.checked_add(LANES));
+        assert!(end.is_some_and(|end| end <= to.len()), "store: {V} vectors, {apart} apart");
+        // SAFETY: the token proves the features; the line above that `to` has the place of the last
+        // vector's bytes, and so of all.
+        unsafe {
+            let bytes = bytes(v, zero_point, low);
+            let room = to.as_mut_ptr();
+            _mm_storeu_si128(room.cast(), _mm512_castsi512_si128(bytes));
+            if V > 1 {
+                let second = _mm512_extracti32x4_epi32::<1>(bytes);
+                _mm_storeu_si128(room.add(apart).cast(), second);
+            }
+            if V > 2 {
+                let third = _mm512_extracti32x4_epi32::<2>(bytes);
+                _mm_storeu_si128(room.add(2 * apart).cast(), third);
+            }
+            if V > 3 {
+                let fourth = _mm512_extracti32x4_epi32::<3>(bytes);
+                _mm_storeu_si128(room.add(3 * apart).cast(), fourth);
+            }
+        }
+    }
+
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
         // SAFETY: the token proves the features; the function checks its slices.
         unsafe { lookup(table, src, dst) }
@@ -250,6 +324,7 @@ impl Isa for Avx512Vnni {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn bytes<const V: usize>(v: [__m512; V], zero_point: i16, low: u8) -> __m512i {
+    const { assert!(1 <= V && V <= 4, "four vectors fill a register with bytes") }
     let (point, low) = (_mm512_set1_epi16(zero_point), _mm512_set1_epi8(low as i8));
     let q0 = _mm512_cvtps_epi32(v[0]);
     let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
