@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput};
 
+use qrs::conv::{Conv, Geometry};
 use qrs::gemm::{Dense, Epilogue, gemm};
 use qrs::isa::{Isa, Kernel, LANES, Level, level};
 use qrs::linear::{Dynamic, Linear};
 use qrs::pack::PackedWeights;
 use qrs::parallel::set_num_threads;
-use qrs::qparams::{Engine, QParams, QUINT8, Rounding};
+use qrs::qparams::{Engine, QParams, QUINT8, Rounding, Span};
 use qrs::quantize::{Axis, dequantize, extent, quantize};
+use qrs::requant::Static;
 use qrs::rnn::{
     Float, FloatWeights, Int8, Int8Weights, Kind, Matrix, Output, Rnn, Sequence, Shape, State,
     Steps, Weights,
@@ -44,6 +46,7 @@ fn main() {
     products(&mut criterion, level);
     dynamic_linear(&mut criterion, level);
     recurrent(&mut criterion, level);
+    convolutions(&mut criterion, level);
     criterion.final_summary();
     // What was not filtered away, or asked for by this name.
     if std::env::args().skip(1).all(|word| word.starts_with('-') || word == "shares") {
@@ -233,6 +236,62 @@ fn dynamic_linear(criterion: &mut Criterion, level: Level) {
                 bencher.iter(|| layer.dynamic(level, how, m, black_box(&x), &mut y));
             });
         }
+    }
+    group.finish();
+}
+
+/// Name, size of a square image, channels in and out, kernel, stride and groups of a convolution.
+type Layer = (&'static str, usize, usize, usize, usize, usize, usize);
+
+const CONVS: [Layer; 14] = [
+    ("stem 7x7/2", 224, 3, 64, 7, 2, 1),
+    ("stem 3x3/2", 224, 3, 32, 3, 2, 1),
+    ("1x1", 56, 64, 64, 1, 1, 1),
+    ("1x1", 14, 1024, 256, 1, 1, 1),
+    ("3x3", 56, 64, 64, 3, 1, 1),
+    ("3x3", 14, 256, 256, 3, 1, 1),
+    ("depthwise 3x3", 112, 32, 32, 3, 1, 32),
+    ("depthwise 3x3/2", 112, 96, 96, 3, 2, 96),
+    ("depthwise 3x3", 14, 384, 384, 3, 1, 384),
+    ("depthwise 3x3", 7, 960, 960, 3, 1, 960),
+    ("depthwise 5x5", 14, 240, 240, 5, 1, 240),
+    ("grouped 3x3", 56, 128, 128, 3, 1, 32),
+    ("grouped 3x3/2", 56, 256, 256, 3, 2, 32),
+    ("grouped 3x3", 7, 1024, 1024, 3, 1, 32),
+];
+
+/// Static convolutions, bytes to bytes, without Python's call: what `peers.py` measures, less that.
+fn convolutions(criterion: &mut Criterion, level: Level) {
+    let mut group = group(criterion, "conv");
+    for (name, size, inputs, outputs, kernel, stride, groups) in CONVS {
+        let geometry = Geometry {
+            kernel: [1, kernel, kernel],
+            stride: [1, stride, stride],
+            padding: [0, kernel / 2, kernel / 2],
+            dilation: [1; 3],
+            groups,
+        };
+        let mut numbers = Numbers(6);
+        let products = outputs * kernel * kernel * inputs / groups;
+        let (weights, bias) = (numbers.weights(products), numbers.floats(outputs));
+        let scales = vec![0.001; outputs];
+        let layer = Conv::new(&weights, (inputs, outputs), geometry, &scales, None, Some(&bias));
+        let layer = layer.expect("the sizes agree");
+        let input = [1, size, size];
+        let pixels = layer.output(input).expect("the kernel fits").iter().product::<usize>();
+        let x = numbers.bytes(size * size * inputs, 255);
+        let mut y = vec![0; pixels * outputs];
+        let params = |scale, zero_point| QParams { scale, zero_point };
+        let how = Static {
+            engine: Engine::Qrs,
+            input: params(0.02, 117),
+            output: params(0.05, 0),
+            span: Span { min: 0, max: 255 },
+        };
+        group.throughput(Throughput::Elements((pixels * products) as u64));
+        group.bench_function(format!("{name} {inputs}->{outputs} @{size}"), |bencher| {
+            bencher.iter(|| layer.quantized(level, how, (1, input), black_box(&x), &mut y));
+        });
     }
     group.finish();
 }
