@@ -107,13 +107,15 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (2, [1, 6, 5], (128, 128), geometry([1, 3, 3], 1, 1, 1, 32)),
         (1, [1, 6, 5], (48, 96), geometry([1, 3, 3], 1, 1, 1, 6)),
         (1, [1, 6, 5], (64, 16), geometry([1, 3, 3], 1, 1, 1, 8)),
-        // Output rows that share quads, chunks of every width, rows too long for the widest.
+        // Output rows that share quads, chunks of every width, rows made in segments.
         (2, [1, 9, 10], (120, 120), geometry([1, 5, 5], 1, 2, 1, 120)),
         (1, [1, 7, 13], (81, 81), geometry([1, 3, 3], 1, 1, 1, 81)),
         (1, [1, 9, 8], (33, 33), geometry([1, 4, 4], 1, 1, 1, 33)),
         (1, [1, 9, 9], (48, 48), geometry([1, 7, 7], 1, 3, 1, 48)),
         (1, [1, 4, 210], (64, 64), geometry([1, 3, 3], 1, 1, 1, 64)),
         (1, [1, 3, 70], (64, 64), geometry([1, 3, 3], 2, 1, 1, 8)),
+        (1, [1, 6, 150], (20, 20), geometry([1, 5, 5], 1, 2, 1, 20)),
+        (1, [1, 3, 120], (20, 20), geometry([1, 3, 3], 1, 1, 1, 5)),
         // Rows shorter than the 16 bytes that are read at once.
         (1, [1, 3, 3], (4, 8), geometry([1, 1, 1], 1, 0, 1, 4)),
         (2, [1, 7, 2], (4, 4), geometry([1, 3, 3], 1, 1, 1, 4)),
