@@ -70,8 +70,8 @@ pub struct Panel<'a> {
     pub ahead: &'a [Block],
 }
 
-/// Columns of which quads are made: 16 bytes each, from `from` on, `step` bytes from one to the next.
-/// Their quads are stored `apart` quads from each other.
+/// Columns of which quads are made: the bytes of one or more blocks of 16 channels each, from `from` on,
+/// `step` bytes from one to the next. Their quads are stored `apart` quads from each other.
 #[derive(Clone, Copy, Debug)]
 pub struct Strip {
     /// Where the first column's bytes begin.
@@ -85,18 +85,19 @@ pub struct Strip {
 }
 
 impl Strip {
-    /// Panics if a column reaches beyond a row of `len` bytes, or its quad beyond `quads`.
+    /// Panics if a column of `blocks` blocks reaches beyond a row of `len` bytes, or its quads beyond
+    /// `quads`.
     ///
     /// A level that reads and writes through pointers calls it first.
     #[inline(always)]
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 needs it"))]
-    fn check(self, len: usize, quads: usize) {
+    fn check(self, blocks: usize, len: usize, quads: usize) {
         let last = self.count.saturating_sub(1);
-        let from = self.from.checked_add(LANES);
+        let from = self.from.checked_add(blocks * LANES);
         let end = last.checked_mul(self.step).zip(from).and_then(|(at, from)| at.checked_add(from));
         assert!(end.is_some_and(|end| end <= len), "quads: {self:?} in a row of {len}");
-        let place = last.checked_mul(self.apart);
-        assert!(place.is_some_and(|place| place < quads), "quads: {self:?}, room for {quads}");
+        let room = last.checked_mul(self.apart).and_then(|place| place.checked_add(blocks));
+        assert!(room.is_some_and(|room| room <= quads), "quads: {self:?}, room for {quads}");
     }
 }
 
@@ -248,20 +249,23 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
     /// Interleaves 4 rows of 16 channels.
     fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad;
-    /// [`Isa::quad`] of every column of `strip`.
+    /// [`Isa::quad`] of every block of every column of `strip`.
     #[inline(always)]
-    fn quads(self, rows: [&[u8]; 4], strip: Strip, to: &mut [Self::Quad]) {
+    fn quads<const B: usize>(self, rows: [&[u8]; 4], strip: Strip, to: &mut [Self::Quad]) {
         let len = rows[0].len();
         // Of one length, as the compiler sees now: one comparison for all four.
         let rows = [rows[0], &rows[1][..len], &rows[2][..len], &rows[3][..len]];
         let (mut at, mut place) = (strip.from, 0);
         for _ in 0..strip.count {
-            to[place] = self.quad([
-                sixteen(rows[0], at),
-                sixteen(rows[1], at),
-                sixteen(rows[2], at),
-                sixteen(rows[3], at),
-            ]);
+            for b in 0..B {
+                let at = at + b * LANES;
+                to[place + b] = self.quad([
+                    sixteen(rows[0], at),
+                    sixteen(rows[1], at),
+                    sixteen(rows[2], at),
+                    sixteen(rows[3], at),
+                ]);
+            }
             at += strip.step;
             place += strip.apart;
         }

@@ -46,19 +46,19 @@ impl<I: Isa> Columns<I> {
     }
 
     /// Makes the quads of `columns`, counted in the padded image: `[column][quad][block]` of the blocks
-    /// that read `feeds`, several of a depthwise layer or one.
+    /// that read `feeds`, `B` neighbouring ones of a depthwise layer or one.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(super) fn fill<const B: usize>(
         &mut self,
         isa: I,
         layer: &Narrow,
-        feeds: &[Feed],
+        feeds: &[Feed; B],
         rows: &[&[u8]],
         columns: Range<usize>,
     ) -> &[I::Quad] {
         let Range { start, end } = columns;
         let inside = self.inside.start.clamp(start, end)..self.inside.end.clamp(start, end);
-        let tall = layer.quads * feeds.len();
+        let tall = layer.quads * B;
         let quads = &mut self.quads[..(end - start) * tall];
         let (left, rest) = quads.split_at_mut((inside.start - start) * tall);
         let (new, right) = rest.split_at_mut(inside.len() * tall);
@@ -72,7 +72,7 @@ impl<I: Isa> Columns<I> {
                 apart: tall,
             };
             match layer.mode {
-                Mode::Rows => from_rows(isa, feeds.len(), rows, strip, new),
+                Mode::Rows => from_rows::<I, B>(isa, rows, strip, new),
                 Mode::Channels => from_channels::<I>(isa, layer, &self.picks, rows, strip, new),
                 Mode::Elements => from_elements(isa, layer, &feeds[0], rows, strip.from, new),
             }
@@ -83,12 +83,14 @@ impl<I: Isa> Columns<I> {
 
 /// Quads of 4 rows each: every output reads the byte of its own channel.
 #[inline(always)]
-fn from_rows<I: Isa>(isa: I, blocks: usize, rows: &[&[u8]], strip: Strip, columns: &mut [I::Quad]) {
+fn from_rows<I: Isa, const B: usize>(
+    isa: I,
+    rows: &[&[u8]],
+    strip: Strip,
+    columns: &mut [I::Quad],
+) {
     for (q, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
-        for v in 0..blocks {
-            let strip = Strip { from: strip.from + v * LANES, ..strip };
-            isa.quads(*rows, strip, &mut columns[q * blocks + v..]);
-        }
+        isa.quads::<B>(*rows, strip, &mut columns[q * B..]);
     }
 }
 

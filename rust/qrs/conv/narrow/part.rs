@@ -245,7 +245,7 @@ impl Part<'_, '_> {
             let count = P.min(width);
             let last = (end - start).max(P) - 1;
             let under = start * step..(start + last) * step + layer.reach();
-            let made = columns.fill(isa, layer, std::slice::from_ref(block.feed), rows, under);
+            let made = columns.fill(isa, layer, std::array::from_ref(block.feed), rows, under);
             let mut ow = start;
             loop {
                 let own = &made[(ow - start) * across..];

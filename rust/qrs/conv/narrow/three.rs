@@ -54,12 +54,12 @@ impl<'a, I: Isa, const R: usize, const V: usize> Chunk<'a, I, R, V> {
         let step = layer.geometry.stride[2];
         let outputs = layer.outputs;
         let segment = (quads::<I>() / V - WIDTH) / step + 1;
+        let feeds = layer.feeds[self.first..].first_chunk::<V>().expect("V blocks");
         let mut start = 0;
         while start < width {
             let end = width.min(start + segment);
             let under = start * step..(end - 1) * step + WIDTH;
-            let made =
-                columns.fill(isa, layer, &layer.feeds[self.first..self.first + V], rows, under);
+            let made = columns.fill::<V>(isa, layer, feeds, rows, under);
             for ow in start..end {
                 let own = &made[(ow - start) * step * V..][..WIDTH * V];
                 let mut sums = [[self.lanes[0].start; V]; R];

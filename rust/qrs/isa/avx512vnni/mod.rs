@@ -218,22 +218,25 @@ impl Isa for Avx512Vnni {
     }
 
     #[inline(always)]
-    fn quads(self, rows: [&[u8]; 4], strip: Strip, to: &mut [__m512i]) {
-        strip.check(rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
+    fn quads<const B: usize>(self, rows: [&[u8]; 4], strip: Strip, to: &mut [__m512i]) {
+        strip.check(B, rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
         let mut at = strip.from;
         let mut room = to.as_mut_ptr();
         // SAFETY: the token proves the features; `check` proves that every row has the bytes of every
-        // column, and `to` the place of its quad.
+        // column, and `to` the places of its quads.
         unsafe {
             let by = _mm512_loadu_si512(TRANSPOSED.as_ptr().cast());
             let row =
                 |t: usize, at: usize| _mm_loadu_si128(rows[t].as_ptr().wrapping_add(at).cast());
             for _ in 0..strip.count {
-                let quad = _mm512_castsi128_si512(row(0, at));
-                let quad = _mm512_inserti32x4::<1>(quad, row(1, at));
-                let quad = _mm512_inserti32x4::<2>(quad, row(2, at));
-                let quad = _mm512_inserti32x4::<3>(quad, row(3, at));
-                *room = _mm512_permutexvar_epi8(by, quad);
+                for b in 0..B {
+                    let at = at.wrapping_add(b * LANES);
+                    let quad = _mm512_castsi128_si512(row(0, at));
+                    let quad = _mm512_inserti32x4::<1>(quad, row(1, at));
+                    let quad = _mm512_inserti32x4::<2>(quad, row(2, at));
+                    let quad = _mm512_inserti32x4::<3>(quad, row(3, at));
+                    *room.add(b) = _mm512_permutexvar_epi8(by, quad);
+                }
                 at = at.wrapping_add(strip.step);
                 room = room.wrapping_add(strip.apart);
             }
@@ -242,7 +245,7 @@ impl Isa for Avx512Vnni {
 
     #[inline(always)]
     fn quads_picked(self, row: &[u8], picks: __m512i, strip: Strip, to: &mut [__m512i]) {
-        strip.check(row.len(), to.len());
+        strip.check(1, row.len(), to.len());
         let mut at = row.as_ptr().wrapping_add(strip.from);
         let mut room = to.as_mut_ptr();
         for _ in 0..strip.count {
