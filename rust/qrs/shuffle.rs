@@ -172,6 +172,14 @@ fn turn(
     out: &mut [u8],
     width: usize,
 ) {
+    let side = |j: usize| &x[from + j * step..][..rows];
+    match len {
+        // Images of few channels, which would not fill a square.
+        2 if width == len => return interleave([0, 1].map(side), out),
+        3 if width == len => return interleave([0, 1, 2].map(side), out),
+        4 if width == len => return interleave([0, 1, 2, 3].map(side), out),
+        _ => {}
+    }
     let (whole_rows, whole_len) = (rows / 8 * 8, len / 8 * 8);
     for i in (0..whole_rows).step_by(8) {
         for j in (0..whole_len).step_by(8) {
@@ -190,6 +198,13 @@ fn turn(
         for j in done..len {
             out[i * width + j] = x[from + i + j * step];
         }
+    }
+}
+
+/// The bytes of `rows` in turns.
+fn interleave<const L: usize>(rows: [&[u8]; L], out: &mut [u8]) {
+    for (i, to) in out.as_chunks_mut::<L>().0.iter_mut().take(rows[0].len()).enumerate() {
+        *to = rows.map(|row| row[i]);
     }
 }
 

@@ -118,7 +118,7 @@ pub fn moved(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(83);
     let mut cases = vec![(vec![], vec![]), (vec![9], vec![0])];
-    for shape in [vec![19, 33], vec![16, 8], vec![3, 50], vec![1, 7]] {
+    for shape in [vec![19, 33], vec![16, 8], vec![2, 31], vec![3, 50], vec![4, 9], vec![1, 7]] {
         cases.extend([(shape.clone(), vec![0, 1]), (shape, vec![1, 0])]);
     }
     for shape in [[2, 9, 17], [3, 8, 16], [1, 5, 4], [4, 0, 2]] {
@@ -130,6 +130,7 @@ pub fn moved(level: Level) -> u64 {
         cases.push((vec![2, 10, 5, 9], order.to_vec()));
     }
     cases.push((vec![2, 3, 4, 2, 2, 5], vec![0, 3, 1, 4, 2, 5]));
+    cases.push((vec![2, 3, 20, 7], vec![0, 2, 3, 1]));
     for (shape, order) in cases {
         let x = rng.bytes(shape.iter().product());
         let size: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
