@@ -25,6 +25,22 @@ SHORT = (
     "LSTM 1024, batch 1, 20 steps",
     "GRU 512, batch 1, 20 steps",
 )
+SHORT_IMAGES = (
+    "conv 7x7/2 3->64 @224",
+    "conv 1x1 64->64 @56",
+    "conv 3x3 64->64 @56",
+    "conv 3x3 256->256 @14",
+    "conv depthwise 3x3 144 @56",
+    "conv grouped 3x3 g=32 128 @56",
+    "ResNet-50, one image of 224",
+    "MobileNetV2, one image of 224",
+)
+# Each with the contenders that count as it: the fastest of them is shown.
+IMAGE_PEERS = {
+    "PyTorch": ("PyTorch fbgemm", "PyTorch x86", "PyTorch onednn"),
+    "ONNX Runtime": ("ONNX Runtime",),
+    "OpenVINO": ("OpenVINO", "OpenVINO, one layer", "OpenVINO, in a graph"),
+}
 
 
 def layers() -> str:
@@ -65,12 +81,60 @@ def long_speed() -> str:
     return _speed(None)
 
 
-def _speed(names: tuple[str, ...] | None) -> str:
+def short_images() -> str:
+    """What README shows of the convolutions and networks of each CPU."""
+    return _images(SHORT_IMAGES)
+
+
+def long_images() -> str:
+    """Every row of convolutions and networks that ran on one thread, for each CPU."""
+    return _images(None)
+
+
+def _of_images(row: str) -> bool:
+    return row.startswith("conv ") or "one image" in row
+
+
+def _results() -> list[dict[str, Any]]:
     results = [
         json.loads(file.read_text()) for file in (ROOT / "benches" / "results").glob("*.json")
     ]
-    newest_first = sorted(results, key=lambda each: each["date"], reverse=True)
-    return "\n".join(_speed_table(each, names) for each in newest_first)
+    return sorted(results, key=lambda each: str(each["date"]), reverse=True)
+
+
+def _speed(names: tuple[str, ...] | None) -> str:
+    return "\n".join(_speed_table(each, names) for each in _results())
+
+
+def _images(names: tuple[str, ...] | None) -> str:
+    return "\n".join(filter(None, (_images_table(each, names) for each in _results())))
+
+
+def _images_table(results: dict[str, Any], names: tuple[str, ...] | None) -> str:
+    machine, rows = results["machine"], []
+    for row in results["rows"]:
+        wanted = _of_images(row["row"]) if names is None else row["row"] in names
+        if row["threads"] != 1 or not wanted:
+            continue
+        lines = {line["name"]: line for line in row["lines"]}
+        own, cells = lines["qrs"], []
+        for contenders in IMAGE_PEERS.values():
+            found = [lines[name]["qrs_faster"][0] for name in contenders if name in lines]
+            cells.append(f"{min(found):.2f}" if found else "")
+        numbers = (f"{own['best'] * 1e6:.0f}", f"{own['of_roof']:.0%}", *cells)
+        rows.append(f"| {row['row'].removeprefix('conv ')} | {' | '.join(numbers)} |")
+    if not rows:
+        return ""
+    text = [
+        f"{machine['cpu']}, level {machine['level']}, one thread; PyTorch {machine['torch']} (the "
+        f"fastest of its engines), ONNX Runtime {machine['onnxruntime']}, OpenVINO; "
+        f"{results['date'][:10]}.",
+        "",
+        f"| layer or network | qrs, us | of roof | {' | '.join(IMAGE_PEERS)} |",
+        f"|---|--:|--:|{'--:|' * len(IMAGE_PEERS)}",
+        *rows,
+    ]
+    return "\n".join(text) + "\n"
 
 
 def _speed_table(results: dict[str, Any], names: tuple[str, ...] | None) -> str:
@@ -83,7 +147,8 @@ def _speed_table(results: dict[str, Any], names: tuple[str, ...] | None) -> str:
         f"|---|--:|--:|{'--:|' * len(PEERS)}--:|{'--:|' * len(PEERS)}",
     ]
     for row in results["rows"]:
-        if row["threads"] == 1 and (names is None or row["row"] in names):
+        wanted = not _of_images(row["row"]) if names is None else row["row"] in names
+        if row["threads"] == 1 and wanted:
             text.append(_speed_row(row["row"], {line["name"]: line for line in row["lines"]}))
     return "\n".join(text) + "\n"
 
@@ -98,8 +163,8 @@ def _speed_row(name: str, lines: dict[str, Any]) -> str:
 
 
 PAGES: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"layers": layers, "speed": short_speed},
-    "benches/README.md": {"speed": long_speed},
+    "README.md": {"layers": layers, "speed": short_speed, "images": short_images},
+    "benches/README.md": {"speed": long_speed, "images": long_images},
 }
 
 
