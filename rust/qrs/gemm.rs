@@ -10,7 +10,7 @@
 //!
 //! The depth is never split: no partial sum is stored and results cannot depend on a blocking.
 //! Accumulators pass to the epilogue through 1.5 KiB of L1 and not in registers, unless it ends in bytes
-//! ([`crate::gemm_bytes`]). That costs about 50 cycles a tile (of a CPU that starts two products a cycle, a
+//! (`gemm_bytes.rs`). That costs about 50 cycles a tile (of a CPU that starts two products a cycle, a
 //! fifth at K = 64 and 3 % at K = 512) and saves one compiled tile per shape for each epilogue.
 
 use std::ops::Range;
