@@ -137,10 +137,8 @@ impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
 
 /// The panels of group `g` whose outputs lie in `columns`.
 fn panels(weights: &PackedWeights, g: usize, columns: &Range<usize>) -> Range<usize> {
-    let (first, width) = (g * weights.n(), LANES * weights.width());
-    let start = columns.start.saturating_sub(first) / width;
-    let end = columns.end.saturating_sub(first).div_ceil(width);
-    start..end.min(weights.panels())
+    let own = |column: usize| column.saturating_sub(g * weights.n()).min(weights.n());
+    weights.panels_of(own(columns.start)..own(columns.end))
 }
 
 /// Where the outputs of `blocks` of group `g` stand in `columns`.

@@ -179,9 +179,10 @@ impl Plan {
         }
         let zero_points =
             (!channels.zero_points.is_empty()).then(|| by_blocks(&channels.zero_points, 0));
-        // The largest real that a sum can become, all weights and activations at their ends.
+        // The largest real that a sum can become, all activations and weights at their ends: weights less
+        // their zero points are within 255.
         let largest = |j: usize| {
-            let sum = k as f64 * (255.0 * 128.0) + f64::from(start[j]).abs();
+            let sum = k as f64 * (255.0 * 255.0) + f64::from(start[j]).abs();
             (sum + f64::from(bias[j]).abs()) * f64::from(multiplier[j])
         };
         let range = Range {

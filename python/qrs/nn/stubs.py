@@ -12,7 +12,18 @@ from qrs.nn.module import Module
 __all__ = ["DeQuantStub", "QuantStub"]
 
 
-class QuantStub(Module):
+class _Stub(Module):
+    def __init__(self, qconfig: Any = None) -> None:
+        super().__init__()
+        if qconfig is not None:
+            self.qconfig = qconfig
+
+    def forward(self, x: Any) -> Any:
+        """Return ``x`` itself."""
+        return x
+
+
+class QuantStub(_Stub):
     """Marks where a float tensor becomes a quantized one.
 
     Passes its input on; `prepare` observes it, `convert` replaces it by `nn.quantized.Quantize`.
@@ -30,17 +41,8 @@ class QuantStub(Module):
     True
     """
 
-    def __init__(self, qconfig: Any = None) -> None:
-        super().__init__()
-        if qconfig is not None:
-            self.qconfig = qconfig
 
-    def forward(self, x: Any) -> Any:
-        """Return ``x`` itself."""
-        return x
-
-
-class DeQuantStub(Module):
+class DeQuantStub(_Stub):
     """Marks where a quantized tensor becomes a float one.
 
     Passes its input on; `convert` replaces it by `nn.quantized.DeQuantize`.
@@ -57,12 +59,3 @@ class DeQuantStub(Module):
     >>> qrs.quantization.DeQuantStub()(x) is x
     True
     """
-
-    def __init__(self, qconfig: Any = None) -> None:
-        super().__init__()
-        if qconfig is not None:
-            self.qconfig = qconfig
-
-    def forward(self, x: Any) -> Any:
-        """Return ``x`` itself."""
-        return x

@@ -7,23 +7,22 @@
 
 use std::arch::x86_64::{
     __m128i, __m256, __m256i, _CMP_EQ_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _MM_HINT_T0, _mm_abs_epi8, _mm_add_epi32, _mm_adds_epi16, _mm_and_si128, _mm_cmpgt_epi8,
-    _mm_cvtsi128_si32, _mm_extract_epi32, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epi8,
-    _mm_max_epu8, _mm_packs_epi16, _mm_packus_epi16, _mm_prefetch, _mm_sad_epu8, _mm_set1_epi8,
-    _mm_set1_epi16, _mm_setzero_si128, _mm_shuffle_epi8, _mm_shuffle_epi32, _mm_storeu_si128,
-    _mm_unpackhi_epi8, _mm_unpackhi_epi32, _mm_unpacklo_epi8, _mm_unpacklo_epi32, _mm_xor_si128,
-    _mm256_add_epi32, _mm256_add_ps, _mm256_and_ps, _mm256_andnot_ps, _mm256_blend_epi16,
-    _mm256_blendv_ps, _mm256_broadcastsi128_si256, _mm256_castps_si256, _mm256_castsi256_ps,
-    _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32, _mm256_cvtepi32_ps,
-    _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_cvtps_epi32, _mm256_div_ps,
-    _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
-    _mm256_madd_epi16, _mm256_maddubs_epi16, _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32,
-    _mm256_min_ps, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32,
-    _mm256_round_ps, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_ps,
-    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_epi16, _mm256_slli_epi32,
-    _mm256_sqrt_ps, _mm256_srai_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256,
-    _mm256_sub_epi32, _mm256_sub_ps, _mm256_subs_epi8, _mm256_xor_si256,
+    _mm_adds_epi16, _mm_loadl_epi64, _mm_loadu_si128, _mm_max_epi8, _mm_max_epu8, _mm_packs_epi16,
+    _mm_packus_epi16, _mm_set1_epi8, _mm_set1_epi16, _mm_shuffle_epi8, _mm_shuffle_epi32,
+    _mm_storeu_si128, _mm_unpackhi_epi8, _mm_unpacklo_epi8, _mm256_add_epi32, _mm256_add_ps,
+    _mm256_and_ps, _mm256_andnot_ps, _mm256_blend_epi16, _mm256_blendv_ps, _mm256_castps_si256,
+    _mm256_castsi256_ps, _mm256_castsi256_si128, _mm256_cmp_ps, _mm256_cvtepi8_epi32,
+    _mm256_cvtepi32_ps, _mm256_cvtepu8_epi16, _mm256_cvtepu8_epi32, _mm256_cvtps_epi32,
+    _mm256_div_ps, _mm256_extracti128_si256, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_loadu_si256,
+    _mm256_madd_epi16, _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32, _mm256_min_ps,
+    _mm256_mul_ps, _mm256_mullo_epi32, _mm256_or_ps, _mm256_packs_epi32, _mm256_round_ps,
+    _mm256_set1_epi32, _mm256_set1_ps, _mm256_slli_epi16, _mm256_slli_epi32, _mm256_sqrt_ps,
+    _mm256_srai_epi16, _mm256_srli_epi32, _mm256_storeu_ps, _mm256_storeu_si256, _mm256_sub_epi32,
+    _mm256_sub_ps,
 };
+
+mod lookup;
+mod product;
 
 use super::token::{token, verbs};
 use super::{Block, Gathered, Isa, LANES, Level, Panel, Taps, Tile, checked_steps};
@@ -228,7 +227,7 @@ macro_rules! common {
 
         fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
             // SAFETY: the token proves AVX2; the function checks its slices.
-            unsafe { lookup(table, src, dst) }
+            unsafe { lookup::lookup(table, src, dst) }
         }
     };
 }
@@ -260,7 +259,7 @@ impl Isa for Avx2 {
         );
         // SAFETY: the token proves AVX2; the line above that `to` holds 8 bytes for each 4 of `row`
         // and 8 more.
-        unsafe { stage(row, to) }
+        unsafe { product::stage(row, to) }
     }
     #[inline(always)]
     fn staging(scratch: &mut Scratch) -> &mut Vec<i16> {
@@ -274,15 +273,15 @@ impl Isa for Avx2 {
         // of 8 bytes and 4 more can be read from every row and that the panel holds every block.
         unsafe {
             match (rows.rows().len(), panel.width) {
-                (1, 4) => signed::<1, 8>(rows, steps, panel, acc),
-                (1, 3) => signed::<1, 6>(rows, steps, panel, acc),
-                (1, 2) => signed::<1, 4>(rows, steps, panel, acc),
-                (1, _) => signed::<1, 2>(rows, steps, panel, acc),
-                (2, 2 | 4) => signed::<2, 4>(rows, steps, panel, acc),
-                (2, _) => signed::<2, 2>(rows, steps, panel, acc),
-                (3, _) => signed::<3, 2>(rows, steps, panel, acc),
-                (4, _) => signed::<4, 2>(rows, steps, panel, acc),
-                _ => signed::<5, 2>(rows, steps, panel, acc),
+                (1, 4) => product::signed::<1, 8>(rows, steps, panel, acc),
+                (1, 3) => product::signed::<1, 6>(rows, steps, panel, acc),
+                (1, 2) => product::signed::<1, 4>(rows, steps, panel, acc),
+                (1, _) => product::signed::<1, 2>(rows, steps, panel, acc),
+                (2, 2 | 4) => product::signed::<2, 4>(rows, steps, panel, acc),
+                (2, _) => product::signed::<2, 2>(rows, steps, panel, acc),
+                (3, _) => product::signed::<3, 2>(rows, steps, panel, acc),
+                (4, _) => product::signed::<4, 2>(rows, steps, panel, acc),
+                _ => product::signed::<5, 2>(rows, steps, panel, acc),
             }
         }
     }
@@ -321,16 +320,16 @@ impl Isa for Avx2Seven {
         // every row (the last one byte by byte) and that the panel holds every block.
         unsafe {
             match rows.rows().len() {
-                1 if panel.width == 4 => seven::<1, 8>(rows, steps, panel, acc),
-                1 if panel.width == 3 => seven::<1, 6>(rows, steps, panel, acc),
-                1 => seven::<1, 2>(rows, steps, panel, acc),
-                2 if panel.width > 1 => seven::<2, 4>(rows, steps, panel, acc),
-                2 => seven::<2, 2>(rows, steps, panel, acc),
-                3 if panel.width > 1 => seven::<3, 4>(rows, steps, panel, acc),
-                3 => seven::<3, 2>(rows, steps, panel, acc),
-                4 => seven::<4, 2>(rows, steps, panel, acc),
-                5 => seven::<5, 2>(rows, steps, panel, acc),
-                _ => seven::<6, 2>(rows, steps, panel, acc),
+                1 if panel.width == 4 => product::seven::<1, 8>(rows, steps, panel, acc),
+                1 if panel.width == 3 => product::seven::<1, 6>(rows, steps, panel, acc),
+                1 => product::seven::<1, 2>(rows, steps, panel, acc),
+                2 if panel.width > 1 => product::seven::<2, 4>(rows, steps, panel, acc),
+                2 => product::seven::<2, 2>(rows, steps, panel, acc),
+                3 if panel.width > 1 => product::seven::<3, 4>(rows, steps, panel, acc),
+                3 => product::seven::<3, 2>(rows, steps, panel, acc),
+                4 => product::seven::<4, 2>(rows, steps, panel, acc),
+                5 => product::seven::<5, 2>(rows, steps, panel, acc),
+                _ => product::seven::<6, 2>(rows, steps, panel, acc),
             }
         }
     }
@@ -371,226 +370,4 @@ fn weight_pairs(quads: __m256i) -> [__m256i; 2] {
 fn in_order(bytes: __m128i) -> __m128i {
     // SAFETY: called by verbs of this file's tokens only, which prove AVX2; no memory.
     unsafe { _mm_shuffle_epi32::<0b11_01_10_00>(bytes) }
-}
-
-/// Prepares a row for [`signed`]: per 4 inputs, 4 magnitudes of `a - 128` and 4 sign masks; at the end
-/// the sum of the magnitudes under a mask, as an `i32`. Padding is 128, whose magnitude is 0.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn stage(row: &[u8], to: &mut [i16]) {
-    let (chunks, rest) = row.as_chunks::<16>();
-    let mut last = [128; LANES];
-    last[..rest.len()].copy_from_slice(rest);
-    let zero = _mm_setzero_si128();
-    let mut masked = zero;
-    let mut quads = [0_i16; 32];
-    let start = to.as_mut_ptr().cast::<__m128i>();
-    let count = chunks.len();
-    for (i, chunk) in chunks.iter().chain([&last]).enumerate() {
-        let a = _mm_xor_si128(xmm(chunk), _mm_set1_epi8(-128));
-        let magnitude = _mm_abs_epi8(a);
-        let mask = _mm_cmpgt_epi8(zero, a);
-        masked = _mm_add_epi32(masked, _mm_sad_epu8(_mm_and_si128(magnitude, mask), zero));
-        // SAFETY: for the whole block: a whole chunk has its 32 bytes in `to` (see `Avx2::stage`), the last
-        // one goes through an array of that size.
-        unsafe {
-            let to = if i < count { start.add(2 * i) } else { quads.as_mut_ptr().cast() };
-            _mm_storeu_si128(to, _mm_unpacklo_epi32(magnitude, mask));
-            _mm_storeu_si128(to.add(1), _mm_unpackhi_epi32(magnitude, mask));
-        }
-    }
-    let tail = &mut to[16 * count..];
-    let steps = tail.len() - 4;
-    tail[..steps].copy_from_slice(&quads[..steps]);
-    let sum = _mm_cvtsi128_si32(masked) + _mm_extract_epi32::<2>(masked);
-    tail[steps..].copy_from_slice(&[sum as i16, (sum >> 16) as i16, 0, 0]);
-}
-
-/// Exact byte product of any activations and weights: passes of `U` units (8 channels, 32 bytes) over
-/// the panel, `M` rows at once.
-///
-/// With `s = a - 128`, `m = |s|` and `n` all ones where `s < 0`, the bytes `w ^ n` are `w` or `-w - 1`:
-/// `sum of m * (w ^ n) = sum of s * w - sum of m where s < 0`. No pair of products leaves 16 bits:
-/// `2 * 128 * 127 < 2^15` and `2 * 128 * -128 = -2^15`. A row's second sum is ready (see [`stage`]);
-/// `128 * sum of w` gives back what the shift by 128 took.
-///
-/// Four instructions per 32 products, of which two need the two multipliers. Measured on Zen 3 against
-/// 16-bit `vpmaddwd` on widened weights (GB/s of weights from L2 for one row, then GMAC/s for more):
-/// 90 against 50, and 68 against 59, 67 : 50, 66 : 60, 68 : 64 for 2 to 5 rows.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn signed<const M: usize, const U: usize>(
-    rows: &Taps<'_, i16>,
-    steps: usize,
-    panel: &Panel<'_>,
-    acc: &mut Tile,
-) {
-    let units = 2 * panel.width;
-    let stride = 64 * panel.width;
-    let ones = _mm256_set1_epi16(1);
-    let base = panel.blocks.as_ptr().cast::<i8>();
-    for first in (0..units).step_by(U) {
-        let mut sums = [[_mm256_setzero_si256(); U]; M];
-        let mut masked = [0; M];
-        // SAFETY: for the whole block, see `Avx2::tile`, which proved every row and block read here; `U`
-        // divides the units of the panels that it gives.
-        unsafe {
-            let mut weights = base.add(32 * first);
-            for tap in rows.pointers() {
-                let mut at: [*const i32; M] = std::array::from_fn(|m| tap[m].cast());
-                for _ in 0..steps {
-                    for line in 0..U / 2 {
-                        prefetch(weights, 8 * stride + 64 * line);
-                    }
-                    for m in 0..M {
-                        let magnitude = _mm256_set1_epi32(at[m].read_unaligned());
-                        let mask = _mm256_set1_epi32(at[m].add(1).read_unaligned());
-                        for u in 0..U {
-                            let w = _mm256_loadu_si256(weights.add(32 * u).cast());
-                            let pairs = _mm256_maddubs_epi16(magnitude, _mm256_xor_si256(w, mask));
-                            let products = _mm256_madd_epi16(pairs, ones);
-                            sums[m][u] = _mm256_add_epi32(sums[m][u], products);
-                        }
-                        at[m] = at[m].add(2);
-                    }
-                    weights = weights.add(stride);
-                }
-                for m in 0..M {
-                    masked[m] += at[m].read_unaligned();
-                }
-            }
-            for u in 0..U {
-                let unit = first + u;
-                let (b, h) = (unit / 2, unit % 2);
-                let weight_sums = _mm256_loadu_si256(half(&panel.sums[b], h).cast());
-                let shift = _mm256_slli_epi32::<7>(weight_sums);
-                for m in 0..M {
-                    let row = _mm256_add_epi32(shift, _mm256_set1_epi32(masked[m]));
-                    let total = _mm256_add_epi32(sums[m][u], row);
-                    _mm256_storeu_si256(half_mut(&mut acc[m][b], h).cast(), total);
-                }
-            }
-        }
-    }
-}
-
-/// Byte product for activations of at most 127, read in place; as [`signed`] otherwise.
-#[target_feature(enable = "avx2,fma")]
-unsafe fn seven<const M: usize, const U: usize>(
-    rows: &Taps<'_, u8>,
-    steps: usize,
-    panel: &Panel<'_>,
-    acc: &mut Tile,
-) {
-    let units = 2 * panel.width;
-    let stride = 64 * panel.width;
-    let whole = rows.len() / 4;
-    let base = panel.blocks.as_ptr().cast::<i8>();
-    let mut unit = 0;
-    while unit < units {
-        let first = unit.min(units - U);
-        let mut sums = [[_mm256_setzero_si256(); U]; M];
-        // SAFETY: for the whole block, see `Avx2Seven::tile`, which proved every row and block read here.
-        unsafe {
-            let mut weights = base.add(32 * first);
-            for (t, at) in rows.pointers().iter().enumerate() {
-                for k in 0..whole {
-                    let quad = |m: usize| at[m].add(4 * k).cast::<i32>().read_unaligned();
-                    seven_step(weights, quad, &mut sums);
-                    weights = weights.add(stride);
-                }
-                if whole < steps {
-                    seven_step(weights, |m| last_quad(&rows.slice(t, m)[4 * whole..]), &mut sums);
-                    weights = weights.add(stride);
-                }
-            }
-            for m in 0..M {
-                for u in 0..U {
-                    let unit = first + u;
-                    let to = half_mut(&mut acc[m][unit / 2], unit % 2);
-                    _mm256_storeu_si256(to.cast(), sums[m][u]);
-                }
-            }
-        }
-        unit += U;
-    }
-}
-
-/// One step of [`seven`]: `U` units of 32 weight bytes times one quad of each row.
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn seven_step<const M: usize, const U: usize>(
-    weights: *const i8,
-    quad: impl Fn(usize) -> i32,
-    sums: &mut [[__m256i; U]; M],
-) {
-    let ones = _mm256_set1_epi16(1);
-    for m in 0..M {
-        let a = _mm256_set1_epi32(quad(m));
-        for u in 0..U {
-            // An array of all units' weights would not always stay in registers.
-            // SAFETY: the caller proved that `U` units can be read from `weights`.
-            let w = unsafe { _mm256_loadu_si256(weights.add(32 * u).cast()) };
-            let products = _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), ones);
-            sums[m][u] = _mm256_add_epi32(sums[m][u], products);
-        }
-    }
-}
-
-/// Asks for the cache line `ahead` bytes further on: a pass reads every fourth line, which the
-/// hardware fetches late. Gained 5 to 20 % where the panel is larger than L1; nothing for [`seven`].
-#[inline]
-#[target_feature(enable = "avx2,fma")]
-fn prefetch(weights: *const i8, ahead: usize) {
-    _mm_prefetch::<_MM_HINT_T0>(weights.wrapping_add(ahead));
-}
-
-/// The last one to three bytes of a row, zero above.
-#[inline(always)]
-pub(super) fn last_quad(rest: &[u8]) -> i32 {
-    let mut quad = [0; 4];
-    quad[..rest.len()].copy_from_slice(rest);
-    i32::from_le_bytes(quad)
-}
-
-/// Table lookup: 16 sub-tables of 16 bytes, chosen by the high half of the index.
-///
-/// `pshufb` gives zero where the selector is negative, else the byte of the selector's low half. From
-/// one sub-table to the next the selector falls by 16 and stays negative once it is, so of the tables
-/// 0 to 7 exactly those up to the right one contribute; each holds its difference to the one before,
-/// and the differences add up, by exclusive or, to the right byte. Tables 8 to 15 are reached by
-/// flipping the sign. A quarter fewer instructions than masking each table's range: 35 to 29 us for
-/// 200,704 bytes on Zen 3.
-#[target_feature(enable = "avx2,fma")]
-fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
-    let n = src.len().min(dst.len());
-    let (src, dst) = (&src[..n], &mut dst[..n]);
-    let (chunks, rest) = src.as_chunks::<32>();
-    let (rooms, tail) = dst.as_chunks_mut::<32>();
-    // SAFETY: for the whole block: the enclosing function carries AVX2; each load and store goes through
-    // an array of its size.
-    unsafe {
-        let (rows, _) = table.as_chunks::<16>();
-        let tables: [__m256i; 16] =
-            std::array::from_fn(|i| _mm256_broadcastsi128_si256(xmm(&rows[i])));
-        let steps: [__m256i; 16] = std::array::from_fn(|i| match i % 8 {
-            0 => tables[i],
-            _ => _mm256_xor_si256(tables[i], tables[i - 1]),
-        });
-        let (sign, sixteen) = (_mm256_set1_epi8(-128), _mm256_set1_epi8(16));
-        for (chunk, room) in chunks.iter().zip(rooms) {
-            let index = _mm256_loadu_si256(chunk.as_ptr().cast());
-            let mut selectors = [index, _mm256_xor_si256(index, sign)];
-            let mut out = _mm256_setzero_si256();
-            for i in 0..8 {
-                for half in 0..2 {
-                    let bytes = _mm256_shuffle_epi8(steps[8 * half + i], selectors[half]);
-                    out = _mm256_xor_si256(out, bytes);
-                    selectors[half] = _mm256_subs_epi8(selectors[half], sixteen);
-                }
-            }
-            _mm256_storeu_si256(room.as_mut_ptr().cast(), out);
-        }
-    }
-    for (d, s) in tail.iter_mut().zip(rest) {
-        *d = table[usize::from(*s)];
-    }
 }
