@@ -230,7 +230,9 @@ def test_repr_names_what_differs_from_the_defaults() -> None:
         "QuantizedConvReLU2d(4, 4, kernel_size=(3, 3), stride=(2, 2), scale=1.0, zero_point=0, "
         "padding=(1, 1), dilation=(2, 2), groups=2, bias=False, padding_mode=reflect)"
     )
-    assert "output_padding=(1,)" in repr(nnq.ConvTranspose1d(1, 1, 3, 2, output_padding=1))
+    text = repr(nnq.ConvTranspose1d(1, 1, 3, 2, output_padding=1))
+    assert text.startswith("QuantizedConvTranspose1d(1, 1, ")
+    assert "output_padding=(1,)" in text
 
 
 def test_state_dict_of_pytorch_is_read() -> None:
@@ -251,3 +253,16 @@ def test_transposed_weights_have_scales_of_their_output_channels() -> None:
     largest = np.abs(layer.weight.detach().numpy()).max(axis=(0, 2, 3))
     assert np.allclose(weight.q_per_channel_scales().numpy(), largest / 127, rtol=1e-6)
     assert Q.get_default_qconfig().weight().ch_axis == 0
+
+
+@pytest.mark.parametrize("engine", ["qrs", "fbgemm", "qnnpack"])
+def test_transposed_layers_convert_under_a_qconfig_for_training(engine: str) -> None:
+    """They train in float, and their weights are rounded along the output channels at the end."""
+    model = nn.Sequential(Q.QuantStub(), nn.ConvTranspose2d(2, 3, 2), Q.DeQuantStub())
+    model.qconfig = Q.get_default_qat_qconfig(engine)
+    x = qrs.randn(4, 2, 5, 5)
+    prepared = Q.prepare_qat(model)
+    expected = prepared(x)
+    small = Q.convert(prepared)
+    assert small[1].weight().qscheme().is_per_channel == (engine != "qnnpack")
+    assert (small(x) - expected).abs().max().item() < 0.03 * expected.abs().max().item()

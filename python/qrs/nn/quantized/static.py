@@ -79,9 +79,11 @@ class StaticLayer(WeightAndBias, Converted):
         output = observed_output(mod, where)
         weight, bias = float_parts(mod)
         observer = getattr(inner, "weight_fake_quant", None) or weight_observer(mod, where)
-        if cls.channel_axis and hasattr(observer, "ch_axis"):
-            # A new observer looks along axis 0.
-            observer.ch_axis = cls.channel_axis
+        if cls.channel_axis:
+            # A new observer looks along axis 0, and so does one inside a fake quantizer.
+            for part in observer.modules():
+                if hasattr(part, "ch_axis"):
+                    part.ch_axis = cls.channel_axis
         new = cls._like(inner)
         new._set_output(*output)
         if bias is None:
