@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from qrs.nn.module import Module
+from qrs.qtensor import QTensor
 
 __all__ = ["DeQuantStub", "QuantStub"]
 
@@ -17,10 +18,6 @@ class _Stub(Module):
         super().__init__()
         if qconfig is not None:
             self.qconfig = qconfig
-
-    def forward(self, x: Any) -> Any:
-        """Return ``x`` itself."""
-        return x
 
 
 class QuantStub(_Stub):
@@ -41,11 +38,16 @@ class QuantStub(_Stub):
     True
     """
 
+    def forward(self, x: Any) -> Any:
+        """Return ``x`` itself."""
+        return x
+
 
 class DeQuantStub(_Stub):
     """Marks where a quantized tensor becomes a float one.
 
-    Passes its input on; `convert` replaces it by `nn.quantized.DeQuantize`.
+    Passes a float tensor on; `convert` replaces it by `nn.quantized.DeQuantize`, unless it has no
+    qconfig: then it dequantizes what a converted part of the model gives it.
 
     Parameters
     ----------
@@ -59,3 +61,7 @@ class DeQuantStub(_Stub):
     >>> qrs.quantization.DeQuantStub()(x) is x
     True
     """
+
+    def forward(self, x: Any) -> Any:
+        """Return ``x`` itself, or its real values if it is quantized."""
+        return x.dequantize() if isinstance(x, QTensor) else x

@@ -70,3 +70,17 @@ def test_repr() -> None:
     assert repr(nnq.Quantize(0.5, 5, qrs.quint8)) == (
         "Quantize(scale=tensor([0.5000]), zero_point=tensor([5]), dtype=qrs.quint8)"
     )
+
+
+def test_a_stub_that_stays_gives_real_values_all_the_same() -> None:
+    """As in a part of a model that is left in float, and begins with the stub."""
+    head = nn.Sequential(Q.DeQuantStub(), nn.Linear(3, 2))
+    model = nn.Sequential(Q.QuantStub(), nn.Linear(3, 3), head).eval()
+    model.qconfig = Q.get_default_qconfig()
+    head.qconfig = None
+    prepared = Q.prepare(model)
+    x = qrs.randn(8, 3)
+    expected = prepared(x)
+    small = Q.convert(prepared)
+    assert type(small[2][0]) is Q.DeQuantStub
+    assert (small(x) - expected).abs().max().item() < 0.05
