@@ -109,6 +109,16 @@ def test_hooks_of_the_first_and_last_module_move() -> None:
     assert calls == ["first", "second", "after first", "after second"]
 
 
+@pytest.mark.parametrize(("place", "kind"), [(0, "forward_hook"), (1, "forward_pre_hook")])
+def test_hooks_between_fused_modules_are_reported(place: int, kind: str) -> None:
+    model = nn.Sequential(make(nn.Conv2d), make(nn.BatchNorm2d)).eval()
+    getattr(model[place], f"register_{kind}")(lambda *_: None)
+    with pytest.warns(
+        UserWarning, match=r"\(Conv2d, BatchNorm2d\) came with hooks between.*remove"
+    ):
+        Q.fuse_modules(model, ["0", "1"])
+
+
 @pytest.mark.parametrize(
     "modules",
     [

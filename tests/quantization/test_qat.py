@@ -208,6 +208,14 @@ class TestConvert:
         assert type(model.fc) is nn.Linear
         assert losses[-1] < losses[0]
 
+    def test_the_model_of_one_call_is_ready_to_use(self) -> None:
+        model = nn.Sequential(Q.QuantStub(), nn.Linear(3, 3), nn.Dropout(), Q.DeQuantStub())
+        model.qconfig = Q.get_default_qat_qconfig()
+        x = qrs.randn(4, 3)
+        small = Q.quantize_qat(model, lambda prepared: prepared(x))
+        assert not any(part.training for part in small.modules())
+        assert qrs.equal(small(x), small(x))
+
 
 @pytest.mark.parametrize(
     "row", [row for row in SWAPS if row.qat], ids=lambda row: row.float.__name__

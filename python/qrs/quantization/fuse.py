@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,11 @@ def fuse_known_modules(
         The fused module, then an `nn.Identity` for each of the others. The first module's
         forward-pre hooks and the last one's forward hooks move to the fused module.
 
+    Warns
+    -----
+    UserWarning
+        If there are hooks between the modules, which are lost here or in `convert`.
+
     Raises
     ------
     UnsupportedLayerError
@@ -60,6 +66,13 @@ def fuse_known_modules(
     training = mod_list[0].training
     fuser = get_fuser_method(types, additional_fuser_method_mapping, training)
     _check_sizes(mod_list, training)
+    if _has_hooks_between(mod_list):
+        warnings.warn(
+            f"fuse_modules: ({names}) came with hooks between them, which are lost here or in "
+            "convert; remove them, or register them as forward-pre hooks of the first module or "
+            "forward hooks of the last",
+            stacklevel=3,
+        )
     pre_hooks = _taken(mod_list[0]._forward_pre_hooks)
     hooks = _taken(mod_list[-1]._forward_hooks)
     fused = fuser(*mod_list)
@@ -88,6 +101,13 @@ def _check_sizes(mod_list: Sequence[Any], training: bool) -> None:
             f"track_running_stats={second.track_running_stats} came in training mode, expected "
             "both True"
         )
+
+
+def _has_hooks_between(modules: Sequence[Module]) -> bool:
+    """Whether something watches what one module gives to the next."""
+    hooks = [module._forward_hooks for module in modules[:-1]]
+    hooks += [module._forward_pre_hooks for module in modules[1:]]
+    return any(hooks)
 
 
 def _taken(hooks: dict[int, Callable[..., Any]]) -> list[Callable[..., Any]]:
@@ -157,14 +177,12 @@ def _extra_patterns(config: Mapping[str, Any] | None) -> Mapping[Types, Fuser]:
 
 def _fits(modules: Sequence[Module], extra: Mapping[Types, Fuser]) -> bool:
     """Whether these modules, called in turn, can be fused without losing anything."""
-    first, *rest = modules
-    hooks = [module._forward_hooks for module in modules[:-1]]
-    hooks += [module._forward_pre_hooks for module in rest]
-    if any(hooks) or len({module.training for module in modules}) > 1:
+    training = modules[0].training
+    if _has_hooks_between(modules) or any(module.training != training for module in modules):
         return False
     try:
-        get_fuser_method(tuple(type(module) for module in modules), extra, first.training)
-        _check_sizes(modules, first.training)
+        get_fuser_method(tuple(type(module) for module in modules), extra, training)
+        _check_sizes(modules, training)
     except (UnsupportedLayerError, ValueError):
         return False
     return all(getattr(module, "running_mean", module) is not None for module in modules)

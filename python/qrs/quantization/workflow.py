@@ -300,14 +300,14 @@ def quantize_qat(
     Returns
     -------
     Module
-        The quantized model.
+        The quantized model, in evaluation mode.
     """
     if not inplace:
         model = copy.deepcopy(model)
     model.train()
     model = prepare_qat(model, inplace=True)
     run_fn(model, *run_args)
-    return convert(model, inplace=True)
+    return convert(model.eval(), inplace=True)
 
 
 def default_eval_fn(model: Module, calib_data: Iterable[tuple[Any, Any]]) -> None:
