@@ -131,6 +131,21 @@ def test_stored_parameters_are_rounded_into_the_range() -> None:
     assert fq.calculate_qparams()[1].tolist() == [255]
 
 
+def test_the_zero_points_of_channels_are_rounded_like_that_of_a_tensor() -> None:
+    """To the nearest integer of the range, where PyTorch 1.8.1 truncates or refuses."""
+    points = [3.7, -5.0, 300.0]
+    fq = Q.LearnableFakeQuantize(
+        observer=Q.MovingAveragePerChannelMinMaxObserver,
+        channel_len=3,
+        qscheme=qrs.per_channel_affine,
+    ).enable_param_learning()
+    fq.zero_point.data = qrs.tensor(points)
+    x = qrs.tensor([[0.4, 9.0, -9.0]] * 3)
+    for row, point in zip(fq(x), points, strict=True):
+        assert qrs.equal(row, learning(zero_point=point)(x[0]))
+    assert fq.calculate_qparams()[1].tolist() == [4, 0, 255]
+
+
 def test_training_it_lowers_the_error_of_rounding() -> None:
     """A Gaussian in four values: the best scale is far below the observed one."""
     x = qrs.randn(2000)

@@ -281,3 +281,19 @@ def test_a_prepared_model_raises(models: tuple[Net, Net], data: qrs.Tensor) -> N
     float_model, quantized = models
     with pytest.raises(ValueError, match=r"quant has an observer.*before prepare"):
         ns.compare_model_outputs(Q.prepare(float_model), quantized, data)
+
+
+def test_parts_left_in_float_are_no_obstacle(data: qrs.Tensor) -> None:
+    model = nn.Sequential(Net(), nn.Linear(4, 4)).eval()
+    model.qconfig = Q.default_qconfig
+    model[1].qconfig = None
+    prepared = Q.prepare(model)
+    prepared(data)
+    small = Q.convert(prepared)
+    assert "1.weight" in ns.compare_weights(model.state_dict(), small.state_dict())
+    for found in (
+        ns.compare_model_stub(model, small, {nn.Linear}, data),
+        ns.compare_model_outputs(model, small, data),
+    ):
+        assert {"0.fc.stats", "1.stats"} <= set(found)
+        assert noise(found["1.stats"]) < 0.05

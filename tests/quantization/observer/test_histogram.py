@@ -59,6 +59,17 @@ def test_documented_result_for_any_order_and_split(seed: int, cuts: list[int]) -
     assert scale.item() == pytest.approx(whole.item(), rel=0.1)
 
 
+def test_a_range_that_comes_again_stays() -> None:
+    data = np.random.default_rng(4).normal(0, 1, 10_000).astype(np.float32)
+    assert seen(*[data] * 10).max_val.item() == data.max()
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0])
+def test_constant_batches_are_counted_too(value: float) -> None:
+    observer = seen(np.full(10, value), np.full(5, value), [-1.0, 4.0, 0.5])
+    assert observer.histogram.sum().item() == pytest.approx(18)
+
+
 def test_tiny_first_range_does_not_take_memory() -> None:
     observer = seen([0.0, 1e-30], np.linspace(-1e30, 1e30, 100))
     assert observer.histogram.sum().item() == 102
