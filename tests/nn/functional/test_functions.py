@@ -79,7 +79,9 @@ def test_binary_losses_agree():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda x: F.linear(x, qrs.zeros(2, 3)), qrs.ShapeError, r"last dimension of 3 \(in_fe"),
+        (lambda x: F.linear(x, qrs.zeros(2, 3)), qrs.ShapeError, r"expected \(\.\.\., 3\)$"),
+        (lambda x: F.linear(x, qrs.zeros(2, 8)), qrs.ShapeError, r"give the model x\.unsqueeze"),
+        (lambda x: F.linear(x[:, :, None], qrs.zeros(2, 4)), qrs.ShapeError, r"x\.flatten\(1\)"),
         (lambda x: F.linear(x.long(), x), qrs.DtypeError, "input of dtype qrs.int64"),
         (lambda x: F.linear(x, x.double()), qrs.DtypeError, "one dtype"),
         (lambda x: F.linear(np.ones((2, 2)), x), qrs.DtypeError, "input is a ndarray"),

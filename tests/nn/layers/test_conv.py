@@ -38,9 +38,18 @@ def test_empty_batch_gives_an_empty_output():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(1, 2, 5, 5)), "expected 3 input channels"),
-        (lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(5, 5)), r"expected \(N, C, H, W\) or \(C, H, W\)"),
-        (lambda: nn.Conv1d(3, 4, 3)(qrs.zeros(1, 3, 5, 5)), r"expected \(N, C, W\) or \(C, W\)"),
+        (
+            lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(1, 2, 5, 5)),
+            r"shape \(1, 2, 5, 5\) came, expected \(N, 3, H, W\) or \(3, H, W\)$",
+        ),
+        (lambda: nn.Conv2d(3, 4, 3)(qrs.zeros(5, 5)), r"expected \(N, 3, H, W\) or \(3, H, W\)$"),
+        (lambda: nn.Conv1d(3, 4, 3)(qrs.zeros(1, 3, 5, 5)), r"expected \(N, 3, W\) or \(3, W\)$"),
+        (
+            lambda: qrs.nn.functional.conv2d(
+                qrs.zeros(1, 2, 5, 5), qrs.zeros(3, 1, 2, 2), groups=2
+            ),
+            r"weight of shape \(3, 1, 2, 2\) came for 2 groups",
+        ),
         (lambda: nn.Conv2d(3, 4, 7)(qrs.zeros(1, 3, 5, 9)), "at least the kernel's reach of 7"),
         (lambda: nn.Conv2d(3, 4, (3, 3, 3)), "kernel_size .* expected one integer or 2"),
         (
@@ -73,3 +82,29 @@ def test_settings_that_do_not_fit_are_refused(make):
 def test_dtypes_must_agree():
     with pytest.raises(qrs.DtypeError, match="input float64, weight float32"):
         nn.Conv2d(1, 1, 1)(qrs.zeros(1, 1, 2, 2, dtype=qrs.float64))
+
+
+@pytest.mark.parametrize("quantize", [False, True])
+@pytest.mark.parametrize(
+    ("rank", "channels", "shape", "mend"),
+    [
+        (2, 3, (8, 6, 5, 3), lambda x: x.permute(0, 3, 1, 2)),
+        (2, 3, (6, 5, 3), lambda x: x.permute(2, 0, 1)),
+        (1, 3, (8, 6, 3), lambda x: x.permute(0, 2, 1)),
+        (3, 2, (8, 6, 5, 4, 2), lambda x: x.permute(0, 4, 1, 2, 3)),
+        (2, 1, (8, 6, 5), lambda x: x.unsqueeze(1)),
+        (2, 1, (6, 5), lambda x: x.unsqueeze(0)),
+    ],
+)
+def test_images_of_another_layout_are_told_how_to_become_right(
+    rank, channels, shape, mend, quantize
+):
+    layer = getattr(nn.quantized if quantize else nn, f"Conv{rank}d")(channels, 4, 1)
+    x = qrs.zeros(*shape)
+    if quantize:
+        x = qrs.quantize_per_tensor(x, 0.1, 0, qrs.quint8)
+    with pytest.raises(qrs.ShapeError, match=r"use x\.\w+\([\d, ]+\)$") as info:
+        layer(x)
+    advice = str(info.value).rpartition("use ")[2]
+    assert tuple(eval(advice, {"x": x}).shape) == tuple(mend(x).shape)
+    assert layer(mend(x)).shape[-rank - 1] == 4

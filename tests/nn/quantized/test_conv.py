@@ -191,9 +191,9 @@ def test_images_without_a_batch() -> None:
 
 def test_wrong_ranks_and_channels_are_refused() -> None:
     layer = nnq.Conv2d(4, 8, 3)
-    with pytest.raises(ShapeError, match=r"expected \(N, C, H, W\) or \(C, H, W\)"):
+    with pytest.raises(ShapeError, match=r"\(4, 6\) came, expected \(N, 4, H, W\) or \(4, H, W\)"):
         layer(image(4, 6))
-    with pytest.raises(ShapeError, match="3 channels, expected 4"):
+    with pytest.raises(ShapeError, match=r"\(1, 3, 6, 5\) came, expected \(N, 4, H, W\)"):
         layer(image(1, 3, 6, 5))
 
 

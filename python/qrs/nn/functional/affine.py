@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from qrs.errors import DtypeError, ShapeError
 from qrs.nn.functional.products import times_transposed
 from qrs.tensor import Tensor, apply
 
-__all__ = ["bilinear", "check_floats", "linear"]
+__all__ = ["bilinear", "check_features", "check_floats", "linear"]
 
 
 def check_floats(where: str, **tensors: Any) -> None:
@@ -31,7 +32,8 @@ def check_floats(where: str, **tensors: Any) -> None:
         if getattr(value, "is_quantized", False):
             raise DtypeError(
                 f"{where}: {name} is a quantized tensor, expected a float one; insert a "
-                "DeQuantStub before this module, or give it a qconfig and convert it"
+                "DeQuantStub before this module or, if it has a quantized form, give it a qconfig "
+                "and convert it"
             )
         if not isinstance(value, Tensor):
             raise DtypeError(
@@ -49,6 +51,25 @@ def check_floats(where: str, **tensors: Any) -> None:
         raise DtypeError(
             f"{where}: {came} came, expected one dtype; convert the input or the module with .to()"
         )
+
+
+def check_features(where: str, shape: Sequence[int], features: int) -> None:
+    """Raise unless the last axis of a shape has so many features.
+
+    Raises
+    ------
+    ShapeError
+        Says what to do where axes were left apart, or the axis of samples is missing.
+    """
+    given = tuple(shape)
+    if given[-1:] == (features,):
+        return
+    hint = ""
+    if math.prod(given[1:]) == features:
+        hint = "; use x.flatten(1) before"
+    elif math.prod(given) == features:
+        hint = "; one sample needs an axis of samples too: give the model x.unsqueeze(0)"
+    raise ShapeError(f"{where}: input of shape {given} came, expected (..., {features}){hint}")
 
 
 def _linear(x: Array, weight: Array, bias: Array | None) -> Array:
@@ -118,11 +139,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 
 def _explain(input: Any, weight: Any, bias: Any) -> None:
     check_floats("linear", input=input, weight=weight, bias=bias)
-    raise ShapeError(
-        f"linear: input of shape {tuple(input.shape)} came for a weight of shape "
-        f"{tuple(weight.shape)}, expected a last dimension of {weight.shape[-1]} "
-        "(in_features)"
-    )
+    check_features("linear", input.shape, weight.shape[-1])
 
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

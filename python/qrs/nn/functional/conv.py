@@ -16,7 +16,12 @@ from qrs.errors import ShapeError
 from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.conv_arrays import Geometry, correlate, match, spread
 from qrs.nn.functional.padding import pad
-from qrs.nn.functional.windows import check_output_padding, output_size, to_tuple
+from qrs.nn.functional.windows import (
+    check_images,
+    check_output_padding,
+    output_size,
+    to_tuple,
+)
 from qrs.tensor import Tensor, apply
 
 __all__ = [
@@ -113,23 +118,14 @@ def _check(
     ``channel_axis`` is the axis of the weight that holds the input channels.
     """
     check_floats(where, input=input, weight=weight, bias=bias)
-    axes = ", ".join("CDHW"[0] + "DHW"[3 - rank :])
-    if weight.dim() != rank + 2 or input.dim() not in (rank + 1, rank + 2):
+    if weight.dim() != rank + 2 or weight.shape[0] % groups:
         raise ShapeError(
-            f"{where}: input of shape {tuple(input.shape)} and weight of shape "
-            f"{tuple(weight.shape)} came, expected (N, {axes}) or ({axes}), and a weight of "
-            f"{rank + 2} dimensions"
+            f"{where}: weight of shape {tuple(weight.shape)} came for {groups} groups, expected "
+            f"{rank + 2} dimensions, the first a multiple of the groups"
         )
     per_group = groups if channel_axis == 1 else 1
-    channels = weight.shape[channel_axis] * per_group
     outputs = weight.shape[1 - channel_axis] * (groups if channel_axis == 0 else 1)
-    came = input.shape[input.dim() - rank - 1]
-    if came != channels or weight.shape[0] % groups:
-        raise ShapeError(
-            f"{where}: input of shape {tuple(input.shape)} came for a weight of shape "
-            f"{tuple(weight.shape)} in {groups} groups, expected {channels} input channels and "
-            "output channels that divide into the groups"
-        )
+    check_images(where, rank, input.shape, weight.shape[channel_axis] * per_group)
     if bias is not None and tuple(bias.shape) != (outputs,):
         raise ShapeError(f"{where}: bias of shape {tuple(bias.shape)} came, expected ({outputs},)")
 

@@ -19,6 +19,7 @@ from qrs.autograd.arrays import Array
 from qrs.errors import ShapeError
 
 __all__ = [
+    "check_images",
     "check_numbers",
     "check_output_padding",
     "crop",
@@ -47,6 +48,28 @@ def to_tuple(value: int | Sequence[int], n: int, where: str, name: str) -> tuple
     if len(entries) != n:
         raise ShapeError(f"{where}: {name} {entries} came, expected one integer or {n}")
     return entries
+
+
+def check_images(where: str, rank: int, shape: Sequence[int], channels: int) -> None:
+    """Raise unless a shape is (N, C, *S) or (C, *S), with so many channels.
+
+    Raises
+    ------
+    ShapeError
+        Says how to mend it where channels stand last, or the axis of a single one is missing.
+    """
+    given = tuple(shape)
+    axes = len(given) - rank
+    if axes in (1, 2) and given[axes - 1] == channels:
+        return
+    hint = ""
+    if axes in (1, 2) and given[-1] == channels:
+        order = [*range(axes - 1), len(given) - 1, *range(axes - 1, len(given) - 1)]
+        hint = f"; channels come before sizes: use x.permute({', '.join(map(str, order))})"
+    elif axes in (0, 1) and channels == 1:
+        hint = f"; images of one channel have an axis for it: use x.unsqueeze({axes})"
+    one = ", ".join([str(channels), *"DHW"[3 - rank :]])
+    raise ShapeError(f"{where}: input of shape {given} came, expected (N, {one}) or ({one}){hint}")
 
 
 def check_numbers(

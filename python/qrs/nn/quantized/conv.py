@@ -10,7 +10,7 @@ import numpy as np
 from qrs._kernels import PackedConv, contiguous
 from qrs.errors import ShapeError
 from qrs.nn.functional.padding import pad
-from qrs.nn.functional.windows import check_numbers, check_output_padding
+from qrs.nn.functional.windows import check_images, check_numbers, check_output_padding
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import ConvSettings, Ints
 from qrs.nn.quantized.images import TO_FIRST, TO_LAST
@@ -20,8 +20,6 @@ from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
 __all__ = ["Conv1d", "Conv2d", "Conv3d", "QuantizedConv", "pack_conv", "taps_of", "three"]
-
-_AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
 
 
 def three(numbers: Sequence[int], fill: int) -> tuple[int, int, int]:
@@ -76,26 +74,25 @@ class QuantizedConv(StaticLayer, ConvSettings):
         ``sizes`` are what else the kernel has to know.
         """
         own: Any = x._qparams
-        out = self._packed.quantized(
-            # Images as they come from a file have channels first: NumPy took as long to reorder
-            # them as the first layer of MobileNetV2 to run.
-            contiguous(ints.transpose(TO_LAST[self.rank])),
-            *sizes,
-            own.pair,
-            self._pair,
-            self._span,
-            self.engine,
-        )
+        try:
+            out = self._packed.quantized(
+                # Images as they come from a file have channels first: NumPy took as long to reorder
+                # them as the first layer of MobileNetV2 to run.
+                contiguous(ints.transpose(TO_LAST[self.rank])),
+                *sizes,
+                own.pair,
+                self._pair,
+                self._span,
+                self.engine,
+            )
+        except ShapeError:
+            check_images(self._get_name(), self.rank, x.shape, self.in_channels)
+            raise
         return QTensor._wrap(out.transpose(TO_FIRST[self.rank]), self._output, self.output_dtype)
 
     def _unbatched(self, x: QTensor, **settings: Any) -> QTensor:
         """The output for one image (C, *S); the error if it is none."""
-        if x._ints.ndim != self.rank + 1:
-            axes = _AXES[self.rank]
-            raise ShapeError(
-                f"{self._get_name()}: input of shape {tuple(x.shape)} came, expected "
-                f"(N, C, {axes}) or (C, {axes})"
-            )
+        check_images(self._get_name(), self.rank, x.shape, self.in_channels)
         y: QTensor = self.forward(x.unsqueeze(0), **settings).squeeze(0)
         return y
 

@@ -6,7 +6,8 @@ from typing import Any, Self
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
-from qrs.errors import DtypeError
+from qrs.errors import DtypeError, ShapeError
+from qrs.nn.functional.affine import check_features
 from qrs.nn.layers.linear import Linear as FloatLinear
 from qrs.nn.quantized.static import StaticLayer
 from qrs.nn.quantized.weights import pack_linear
@@ -91,7 +92,11 @@ class Linear(StaticLayer):
         """
         x = self._checked(input)
         own: Any = x._qparams
-        ints = self._packed.quantized(x._ints, own.pair, self._pair, self._span, self.engine)
+        try:
+            ints = self._packed.quantized(x._ints, own.pair, self._pair, self._span, self.engine)
+        except ShapeError:
+            check_features(self._get_name(), x.shape, self.in_features)
+            raise
         return QTensor._wrap(ints, self._output, self.output_dtype)
 
     def extra_repr(self) -> str:

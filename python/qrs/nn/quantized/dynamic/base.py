@@ -10,7 +10,8 @@ import numpy as np
 from qrs.backends import quantized
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, qint8
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError
+from qrs.nn.functional.affine import check_features
 from qrs.nn.quantized.packed import PackedModule
 from qrs.nn.quantized.weights import kernel_params, quantize_weight
 from qrs.qtensor import QTensor
@@ -57,14 +58,9 @@ class HalfLinear:
 
     def dynamic(self, x: np.ndarray[Any, Any], _engine: str) -> np.ndarray[Any, Any]:
         """X W^T + b."""
-        features = len(self._weight)
         if x.dtype != np.float32:
             raise DtypeError(f"dynamic linear: {x.dtype} came, expected float32; use float() first")
-        if x.ndim == 0 or x.shape[-1] != features:
-            raise ShapeError(
-                f"dynamic linear: input of shape {x.shape} came, expected {features} features in "
-                "its last dimension"
-            )
+        check_features("dynamic linear", x.shape, len(self._weight))
         y: np.ndarray[Any, Any] = x @ self._weight
         if self._bias is not None:
             y += self._bias

@@ -7,6 +7,8 @@ from typing import Any, Self
 from qrs._kernels import dynamic_linear
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import float16, qint8
+from qrs.errors import ShapeError
+from qrs.nn.functional.affine import check_features
 from qrs.nn.layers.linear import Linear as FloatLinear
 from qrs.nn.qat.dynamic.linear import Linear as QatLinear
 from qrs.nn.quantized.dynamic.base import DynamicWeights, HalfLinear, observed_weight
@@ -117,7 +119,11 @@ class Linear(WeightAndBias, DynamicWeights):
         NonFiniteError
             If it holds NaN or infinity (qint8 weights only).
         """
-        return Tensor._wrap(dynamic_linear(self._packed, x._array, self.engine))
+        try:
+            return Tensor._wrap(dynamic_linear(self._packed, x._array, self.engine))
+        except ShapeError:
+            check_features(self._get_name(), x.shape, self.in_features)
+            raise
 
     def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
         if any(name.startswith(f"{prefix}_packed_params.") for name in state_dict):
