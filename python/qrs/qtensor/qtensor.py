@@ -39,17 +39,22 @@ def _compared(name: str) -> Callable[[QTensor, Any], Any]:
     return method
 
 
-def _refused(symbol: str, instead: str) -> Callable[..., NoReturn]:
+def _refused(symbol: str, instead: str = "") -> Callable[..., NoReturn]:
+    """A method that raises, and names the methods of `FloatFunctional` to use."""
+    advice = "dequantize() first"
+    if instead:
+        advice = (
+            f"use {instead} of a qrs.nn.quantized.FloatFunctional() that __init__ makes, or "
+            "dequantize() first"
+        )
+
     def method(_self: QTensor, *_others: Any) -> NoReturn:
         raise DtypeError(
-            f"{symbol}: a quantized tensor came, whose result would need a scale of its own; use "
-            f"{instead}, or dequantize() first"
+            f"{symbol}: a quantized tensor came, whose result would need a scale of its own; "
+            f"{advice}"
         )
 
     return method
-
-
-_FUNCTIONAL = "qrs.nn.quantized.FloatFunctional"
 
 
 class QTensor(JoinMethods, ReduceMethods):
@@ -89,19 +94,19 @@ class QTensor(JoinMethods, ReduceMethods):
     ge = __ge__ = _compared("ge")
     __hash__ = object.__hash__
 
-    __add__ = __radd__ = _refused("+", f"{_FUNCTIONAL}().add")
-    __mul__ = __rmul__ = _refused("*", f"{_FUNCTIONAL}().mul")
-    __sub__ = __rsub__ = _refused("-", f"{_FUNCTIONAL}().add")
-    __truediv__ = __rtruediv__ = _refused("/", f"{_FUNCTIONAL}().mul_scalar")
-    __matmul__ = __rmatmul__ = _refused("@", "qrs.nn.quantized.Linear")
-    __pow__ = __rpow__ = _refused("**", f"{_FUNCTIONAL}().mul")
-    __neg__ = _refused("-", f"{_FUNCTIONAL}().mul_scalar")
-    __abs__ = _refused("abs", f"{_FUNCTIONAL}().mul_scalar")
-    add = _refused("add", f"{_FUNCTIONAL}().add")
-    mul = _refused("mul", f"{_FUNCTIONAL}().mul")
-    sub = _refused("sub", f"{_FUNCTIONAL}().add")
-    div = _refused("div", f"{_FUNCTIONAL}().mul_scalar")
-    matmul = _refused("matmul", "qrs.nn.quantized.Linear")
+    __add__ = __radd__ = _refused("+", "add or add_scalar")
+    __mul__ = __rmul__ = _refused("*", "mul or mul_scalar")
+    __sub__ = __rsub__ = _refused("-", "add and mul_scalar(y, -1), or add_scalar,")
+    __truediv__ = __rtruediv__ = _refused("/", "mul_scalar")
+    __matmul__ = __rmatmul__ = _refused("@", "matmul")
+    __pow__ = __rpow__ = _refused("**", "mul")
+    __neg__ = _refused("-", "mul_scalar")
+    __abs__ = _refused("abs")
+    add = _refused("add", "add or add_scalar")
+    mul = _refused("mul", "mul or mul_scalar")
+    sub = _refused("sub", "add and mul_scalar(y, -1), or add_scalar,")
+    div = _refused("div", "mul_scalar")
+    matmul = _refused("matmul", "matmul")
 
     def equal(self, other: Any) -> bool:
         """Whether two tensors have one type, the same parameters and equal integers.

@@ -124,6 +124,15 @@ def test_floats_in_a_quantized_one_are_refused() -> None:
         functional.cat([qrs.ones(2), x])
 
 
+@pytest.mark.parametrize("method", FLOAT)
+def test_one_that_was_not_converted_says_where_to_make_it(method: str) -> None:
+    """As when it is made in ``forward``, where `prepare` cannot see it."""
+    x = qrs.quantize_per_tensor(qrs.ones(2, 2), 0.5, 0, qrs.quint8)
+    functional = nnq.FloatFunctional()
+    with pytest.raises(DtypeError, match=r"^FloatFunctional: .* came.*make it in __init__"):
+        getattr(functional, method)(*([[x, x]] if method == "cat" else [x, x]))
+
+
 def test_state_and_repr() -> None:
     functional = nnq.QFunctional()
     functional.scale, functional.zero_point = 0.5, 4

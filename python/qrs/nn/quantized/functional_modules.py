@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
-from qrs.errors import NotCalibratedError
+from qrs.errors import DtypeError, NotCalibratedError
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.nn.quantized import functional as F
@@ -43,36 +43,51 @@ class FXFloatFunctional(Module):
             ".mul_scalar(x, c)"
         )
 
+    def _check_floats(self, *operands: Any) -> None:
+        if any(isinstance(operand, QTensor) for operand in operands):
+            raise DtypeError(
+                f"{self._get_name()}: a quantized tensor came, expected float ones, since convert "
+                "has not replaced this object; make it in __init__ as an attribute of a module "
+                "with a qconfig, then prepare and convert again"
+            )
+
     def _observed(self, operation: str, result: Tensor) -> Tensor:
         del operation
         return result
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """The sum."""
+        self._check_floats(x, y)
         return self._observed("add", x + y)
 
     def add_scalar(self, x: Tensor, y: float) -> Tensor:
         """The sum with a number; its quantization follows from that of ``x``, so none observes."""
+        self._check_floats(x)
         return x + y
 
     def mul(self, x: Tensor, y: Tensor) -> Tensor:
         """The product."""
+        self._check_floats(x, y)
         return self._observed("mul", x * y)
 
     def mul_scalar(self, x: Tensor, y: float) -> Tensor:
         """The product with a number; see `add_scalar`."""
+        self._check_floats(x)
         return x * y
 
     def matmul(self, x: Tensor, y: Tensor) -> Tensor:
         """The product of matrices, or of batches of them."""
+        self._check_floats(x, y)
         return self._observed("matmul", x @ y)
 
     def cat(self, x: Sequence[Tensor], dim: int = 0) -> Tensor:
         """The tensors joined along a dimension."""
+        self._check_floats(*x)
         return self._observed("cat", cat(x, dim))
 
     def add_relu(self, x: Tensor, y: Tensor) -> Tensor:
         """The sum, cut at 0 from below."""
+        self._check_floats(x, y)
         return self._observed("add_relu", (x + y).relu())
 
 
