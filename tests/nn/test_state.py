@@ -127,6 +127,24 @@ def fused(*, train=False):
     return qrs.quantization.fuse_modules(bare.train(train), ["fc", "relu"])
 
 
+def norms():
+    qconfig = qrs.quantization.default_qconfig
+    layers = [nn.Conv2d(2, 2, 1, bias=False), nn.BatchNorm2d(2)] * 2
+    net = nn.Sequential(qrs.quantization.QuantStub(), *layers).eval()
+    net.qconfig = qconfig
+    return net
+
+
+def folded():
+    return qrs.quantization.fuse_modules(norms(), [["1", "2"]])
+
+
+def static(net):
+    prepared = qrs.quantization.prepare(net)
+    prepared(qrs.ones(1, 2, 3, 3))
+    return qrs.quantization.convert(prepared)
+
+
 def small(net):
     return qrs.quantization.quantize_dynamic(net)
 
@@ -143,6 +161,10 @@ def parallel(prefix):
         (nn.Sequential(OrderedDict(body=model())), model().state_dict(), "of 'body' alone"),
         (fused(), model().state_dict(), "this model is fused, .* load before you fuse"),
         (model(), fused().state_dict(), "of a fused model: fuse this one"),
+        (folded(), norms().state_dict(), "this model is fused, .* load before you fuse"),
+        (norms(), folded().state_dict(), "of a fused model: fuse this one"),
+        (static(folded()), static(norms()).state_dict(), "fused, .* make this one without fuse"),
+        (static(norms()), static(folded()).state_dict(), "of a fused model: fuse this one"),
         (small(model()), fused().state_dict(), "this model is converted, .* before you prepare"),
         (fused(), small(model()).state_dict(), "of a converted model: prepare and convert this"),
         (

@@ -270,9 +270,12 @@ def _hints(
         )
     elif plain and set(unexpected) & {name.removeprefix(plain) for name in missing}:
         hints.append(f"the state dict is of {plain[:-1]!r} alone: load it into that module")
-    if set(missing) & set(map(_as_first, unexpected)):
-        hints.append("this model is fused, that of the state dict was not: load before you fuse")
-    if set(unexpected) & set(map(_as_first, missing)):
+    if set(missing) & set(map(_as_first, unexpected)) or _were_folded(unexpected, missing):
+        what = (
+            "make this one without fuse_modules, then load" if converted else "load before you fuse"
+        )
+        hints.append(f"this model is fused, that of the state dict was not: {what}")
+    if set(unexpected) & set(map(_as_first, missing)) or _were_folded(missing, unexpected):
         hints.append("the state dict is of a fused model: fuse this one in the same way, then load")
     if any(".activation_post_process." in f".{name}" for name in unexpected):
         hints.append("the state dict is of a prepared model: prepare this one, then load")
@@ -283,6 +286,13 @@ def _first_part(names: list[str]) -> str:
     """What all names have before their first dot, with the dot; empty if they differ in it."""
     parts = {name[: name.find(".") + 1] for name in names}
     return parts.pop() if len(parts) == 1 else ""
+
+
+def _were_folded(more: list[str], fewer: list[str]) -> bool:
+    """Whether one side has normalizations more, and the other at most the biases of folding."""
+    norms = {name.rpartition(".")[0] for name in more if name.endswith("running_mean")}
+    own = all(name.rpartition(".")[0] in norms for name in more)
+    return bool(norms) and own and all(name.endswith("bias") for name in fewer)
 
 
 def _as_first(name: str) -> str:

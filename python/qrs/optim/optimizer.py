@@ -64,7 +64,8 @@ class Optimizer:
         if not given:
             raise ValueError(
                 f"{type(self).__name__}: no parameter came, expected at least one; pass "
-                "model.parameters()"
+                "model.parameters() of a float model or one from prepare_qat, for a converted one "
+                "has none"
             )
         if isinstance(given[0], dict):
             for group in given:
