@@ -272,6 +272,16 @@ def test_cells_take_one_sample_no_state_and_refuse_the_rest(engine: str, name: s
         cell(qrs.zeros(3, 4, dtype=qrs.float64))
 
 
+@pytest.mark.parametrize("settings", [{}, {"dropout": 0.5}, {"proj_size": 3, "dropout": 0.5}])
+@pytest.mark.parametrize("batch_first", [False, True])
+def test_a_batch_of_no_sequences(settings: dict, batch_first: bool) -> None:
+    layer = nn.LSTM(4, 6, 2, bidirectional=True, batch_first=batch_first, **settings)
+    x = qrs.zeros(*((0, 5, 4) if batch_first else (5, 0, 4)))
+    expected, got = layer(x), Q.quantize_dynamic(layer)(x)
+    for a, b in zip([got[0], *got[1]], [expected[0], *expected[1]], strict=True):
+        assert (tuple(a.shape), a.dtype) == (tuple(b.shape), b.dtype)
+
+
 def test_dropout_acts_between_layers_in_training_only() -> None:
     layer = Q.quantize_dynamic(nn.LSTM(4, 6, num_layers=2, dropout=0.5))
     x = values(3, 2, 4)

@@ -164,6 +164,9 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
     def _run_layers(
         self, rows: Tensor, states: tuple[Tensor, ...], sizes: list[int]
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        if not sizes[0]:
+            # The kernels take no rows of no sequences.
+            return rows.new_zeros(0, self.num_directions * self._state_sizes()[0]), states
         count = self.num_layers * self.num_directions // len(self._packed)
         last = []
         for i, network in enumerate(self._packed):
