@@ -1,11 +1,13 @@
 """Fake quantizers: values, gradients, switches and state."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 import qrs
 from qrs import quantization as Q
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, NotCalibratedError, ShapeError
 
 
 def test_measured_values_and_mask() -> None:
@@ -58,6 +60,19 @@ def test_bad_input_raises() -> None:
     for axis, z in ((0, zero_point), (2, zero_point), (1, zero_point[:2])):
         with pytest.raises(ShapeError, match="fake_quantize_per_channel_affine"):
             qrs.fake_quantize_per_channel_affine(qrs.ones(2, 3), scale, z, axis, 0, 255)
+
+
+@pytest.mark.parametrize(
+    "make", [Q.FakeQuantize, Q.LearnableFakeQuantize, Q.default_affine_fixed_qparams_fake_quant]
+)
+def test_integers_are_refused_before_they_are_observed(make: Callable[[], qrs.nn.Module]) -> None:
+    """As when images come in bytes."""
+    fq = make()
+    with pytest.raises(DtypeError, match=r"FakeQuantize: qrs.uint8 came.*use \.float\(\)"):
+        fq(qrs.tensor([0, 255], dtype=qrs.uint8))
+    if hasattr(fq, "activation_post_process"):
+        with pytest.raises(NotCalibratedError):
+            fq.activation_post_process.calculate_qparams()
 
 
 def test_default_fake_quant_measured(monkeypatch: pytest.MonkeyPatch) -> None:

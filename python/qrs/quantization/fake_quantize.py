@@ -10,7 +10,7 @@ from qrs.backends import quantized
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
 from qrs.nn.module import Module
-from qrs.quantization.fake_quantize_ops import FAKE_QUANTIZE
+from qrs.quantization.fake_quantize_ops import FAKE_QUANTIZE, check_float
 from qrs.quantization.observer import (
     MovingAverageMinMaxObserver,
     MovingAveragePerChannelMinMaxObserver,
@@ -149,6 +149,7 @@ class FakeQuantize(FakeQuantizeBase):
 
     def forward(self, x: Tensor) -> Tensor:
         """Observe ``x`` and return it rounded, as far as each is switched on."""
+        check_float(self._get_name(), x)
         if self.observer_enabled._array[0]:
             self.activation_post_process(x.detach())
             if x._array.size:
@@ -275,6 +276,7 @@ class FixedQParamsFakeQuantize(FakeQuantizeBase):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return ``x`` rounded, if that is switched on."""
+        check_float(self._get_name(), x)
         if not self.fake_quant_enabled._array[0]:
             return x
         return apply(

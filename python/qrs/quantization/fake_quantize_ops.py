@@ -125,10 +125,21 @@ FAKE_QUANTIZE = define_fused("fake_quantize", _forward, _backward, samples=_samp
 (zero points are not rounded), ``learn`` (scale and zero point get gradients), ``grad_factor``."""
 
 
-def _check(where: str, x: Any, zero_point: Array, qmin: int, qmax: int) -> None:
+def check_float(where: str, x: Any) -> None:
+    """Refuse what cannot be rounded to a grid and go on as what it is.
+
+    Raises
+    ------
+    DtypeError
+        If it is no float tensor.
+    """
     if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
-        came = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise DtypeError(f"{where}: {came} came, expected a float Tensor")
+        came = x.dtype if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        raise DtypeError(f"{where}: {came} came, expected a float Tensor; use .float() before")
+
+
+def _check(where: str, x: Any, zero_point: Array, qmin: int, qmax: int) -> None:
+    check_float(where, x)
     if not qmin < qmax:
         raise ValueError(f"{where}: range {qmin}..{qmax} came, expected quant_min < quant_max")
     if zero_point.size and not (qmin <= zero_point.min() and zero_point.max() <= qmax):

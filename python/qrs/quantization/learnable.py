@@ -12,7 +12,7 @@ from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8, qscheme
 from qrs.nn.parameter import Parameter
 from qrs.quantization.fake_quantize import FakeQuantizeBase
-from qrs.quantization.fake_quantize_ops import FAKE_QUANTIZE
+from qrs.quantization.fake_quantize_ops import FAKE_QUANTIZE, check_float
 from qrs.quantization.observer import MovingAverageMinMaxObserver, ObserverBase
 from qrs.quantization.observer.base import wrap
 from qrs.quantization.qparams import EPS, integer_range
@@ -161,6 +161,7 @@ class LearnableFakeQuantize(FakeQuantizeBase):
 
     def forward(self, x: Tensor) -> Tensor:
         """Observe ``x`` or learn from it, and return it rounded, as far as each is switched on."""
+        check_float(self._get_name(), x)
         if self.observer_enabled._array[0] and x._array.size:
             observer = self.activation_post_process
             observer(x.detach())
