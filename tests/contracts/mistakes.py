@@ -385,7 +385,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "quantized values into a float model": (
         lambda: Net(sound).load_state_dict(converted().state_dict()),
         StateDictError,
-        r"block\.conv\.weight: a QTensor came.*prepare and convert the model as the saved one was",
+        r"block\.conv\.weight: a QTensor came.*prepare and convert this one, or call quantize_dyn",
     ),
     "float values into a quantized model": (
         lambda: converted().load_state_dict(Net(sound).state_dict()),

@@ -166,7 +166,7 @@ def parallel(prefix):
         (static(folded()), static(norms()).state_dict(), "fused, .* make this one without fuse"),
         (static(norms()), static(folded()).state_dict(), "of a fused model: fuse this one"),
         (small(model()), fused().state_dict(), "this model is converted, .* before you prepare"),
-        (fused(), small(model()).state_dict(), "of a converted model: prepare and convert this"),
+        (fused(), small(model()).state_dict(), "of a quantized model: prepare and convert this"),
         (
             model(),
             {"optimizer": {"state": {}}, "model": model().state_dict()},
@@ -186,6 +186,8 @@ def test_observers_in_a_state_dict_are_named():
     state = qrs.quantization.prepare(source).state_dict()
     with pytest.raises(qrs.StateDictError, match="of a prepared model: prepare this one"):
         model().load_state_dict(state)
+    with pytest.raises(qrs.StateDictError, match=r"this model is prepared, .* before you prepare$"):
+        qrs.quantization.prepare(source).load_state_dict(model().state_dict())
 
 
 def test_other_reasons_give_no_hint():

@@ -152,7 +152,8 @@ def _root(where: str, i: int, tensor: Any, grad: Any) -> tuple[GradMeta, Array]:
     if meta is None or not meta.requires_grad:
         raise GradientError(
             f"{where}: tensor {i} does not require a gradient and was made by no recorded "
-            "operation; set requires_grad on an input, and do not compute it under no_grad"
+            "operation; set requires_grad on an input, do not compute it under no_grad, and train "
+            "before you quantize"
         )
     array = tensor._array
     if grad is None:

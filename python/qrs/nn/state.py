@@ -258,7 +258,10 @@ def _hints(
             return [f"the weights are one level down: load state_dict[{name!r}]"]
     converted, is_converted = _is_converted(own), _is_converted(came)
     if is_converted and not converted:
-        return ["the state dict is of a converted model: prepare and convert this one, then load"]
+        return [
+            "the state dict is of a quantized model: prepare and convert this one, or call "
+            "quantize_dynamic, as that one was made, then load"
+        ]
     if converted and not is_converted:
         return ["this model is converted, that of the state dict was not: load before you prepare"]
     hints = []
@@ -277,9 +280,18 @@ def _hints(
         hints.append(f"this model is fused, that of the state dict was not: {what}")
     if set(unexpected) & set(map(_as_first, missing)) or _were_folded(missing, unexpected):
         hints.append("the state dict is of a fused model: fuse this one in the same way, then load")
-    if any(".activation_post_process." in f".{name}" for name in unexpected):
+    if any(map(_is_observed, unexpected)) and not any(map(_is_observed, missing)):
         hints.append("the state dict is of a prepared model: prepare this one, then load")
+    if any(map(_is_observed, missing)) and not any(map(_is_observed, unexpected)):
+        hints.append(
+            "this model is prepared, that of the state dict was not: load before you prepare"
+        )
     return hints
+
+
+def _is_observed(name: str) -> bool:
+    """Whether an entry is that of an observer."""
+    return ".activation_post_process." in f".{name}"
 
 
 def _first_part(names: list[str]) -> str:
@@ -324,5 +336,5 @@ def _assign(target: Any, value: Any) -> str:
 def _mismatch(target: Any, value: Any) -> str:
     problem = f"a {type(value).__name__} came, expected a {type(target).__name__}"
     if getattr(value, "is_quantized", False):
-        return f"{problem}; prepare and convert the model as the saved one was, then load"
+        return f"{problem}; quantize the model as the saved one was, then load"
     return problem

@@ -63,9 +63,10 @@ def run_batch(model: Module, batch: Any) -> Any:
         except TypeError:
             came = f"inputs {', '.join(named)}" if named else f"{len(placed)} inputs"
             names = ", ".join(wanted.parameters)
+            first = next(iter(named), 0)
             raise TypeError(
                 f"{type(model).__name__}.forward: a batch of {came} came, expected ({names}); "
-                "leave out what is no input, in calibrate with transform=lambda batch: batch[0]"
+                f"give it what it takes, in calibrate with transform=lambda batch: batch[{first!r}]"
             ) from error
         raise
 

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Mapping
 from typing import Any
 
+import qrs.nn as nn
 from qrs.errors import UnsupportedLayerError
 from qrs.nn.module import Module
 from qrs.quantization.qconfig import assert_valid_qconfig
@@ -39,6 +40,8 @@ def check_keys(where: str, model: Module, entries: QConfigSpec) -> None:
             if key not in names:
                 close = difflib.get_close_matches(key, names, 1)
                 hint = f"did you mean {close[0]!r}?" if close else "see model.named_modules()"
+                if isinstance(getattr(nn, key, None), type):
+                    hint = f"for all of this type pass qrs.nn.{key}"
                 raise UnsupportedLayerError(f"{where}: no module is named {key!r}; {hint}")
         elif not (isinstance(key, type) and issubclass(key, Module)):
             raise TypeError(f"{where}: {key!r} came, expected module types and dotted names")

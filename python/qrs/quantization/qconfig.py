@@ -360,8 +360,8 @@ def get_default_dynamic_qconfig(backend: str | None = None, dtype: Dtype = qint8
         quint8: float_qparams_weight_only_qconfig,
     }
     if dtype not in by_dtype:
-        names = ", ".join(d.name for d in by_dtype)
+        names = ", ".join(map(repr, by_dtype))
         raise ValueError(
-            f"get_default_dynamic_qconfig: dtype {dtype} came, expected one of {names}"
+            f"get_default_dynamic_qconfig: dtype {dtype!r} came, expected one of {names}"
         )
     return by_dtype[dtype]

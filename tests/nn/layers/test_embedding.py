@@ -43,7 +43,12 @@ def test_empty_bag_gives_zeros(mode):
     [
         (lambda: nn.Embedding(3, 2)(qrs.tensor([3])), qrs.ShapeError, "expected 0 to 2"),
         (lambda: nn.Embedding(3, 2)(qrs.tensor([-1])), qrs.ShapeError, "from -1 to -1"),
-        (lambda: nn.Embedding(3, 2)(qrs.tensor([1.0])), qrs.DtypeError, "use .long"),
+        (lambda: nn.Embedding(3, 2)(qrs.tensor([1.0])), qrs.DtypeError, r"use \.long\(\)"),
+        (
+            lambda: nn.Embedding(3, 2)([1]),
+            qrs.DtypeError,
+            r"a list came.*make one with qrs\.tensor",
+        ),
         (lambda: nn.Embedding(3, 2, padding_idx=3), ValueError, "padding_idx 3"),
         (lambda: nn.Embedding(3, 2, _weight=qrs.zeros(2, 2)), qrs.ShapeError, "_weight"),
         (lambda: nn.EmbeddingBag(3, 2, mode="min"), ValueError, "'mean', 'sum' or 'max'"),

@@ -73,10 +73,10 @@ def check_indices(where: str, indices: Any, count: int) -> None:
         Names the smallest and largest index and the size of the table.
     """
     if not isinstance(indices, Tensor) or indices._array.dtype.kind not in "iu":
-        came = indices.dtype if isinstance(indices, Tensor) else type(indices).__name__
-        raise DtypeError(
-            f"{where}: indices of {came} came, expected an integer tensor; use .long()"
-        )
+        is_tensor = isinstance(indices, Tensor)
+        came = f"indices of {indices.dtype}" if is_tensor else f"a {type(indices).__name__}"
+        how = "use .long()" if is_tensor else "make one with qrs.tensor()"
+        raise DtypeError(f"{where}: {came} came, expected an integer tensor; {how}")
     array = indices._array
     if array.size and (array.min() < 0 or array.max() >= count):
         raise ShapeError(
