@@ -122,10 +122,13 @@ SWAPS = (
     Swap(nn.InstanceNorm1d, static=nnq.InstanceNorm1d),
     Swap(nn.InstanceNorm2d, static=nnq.InstanceNorm2d),
     Swap(nn.InstanceNorm3d, static=nnq.InstanceNorm3d),
+    Swap(nn.CELU, static=nnq.CELU),
     Swap(nn.ELU, static=nnq.ELU),
+    Swap(nn.GELU, static=nnq.GELU),
     Swap(nn.Hardswish, static=nnq.Hardswish),
     Swap(nn.LeakyReLU, static=nnq.LeakyReLU),
     Swap(nn.ReLU6, static=nnq.ReLU6),
+    Swap(nn.SiLU, static=nnq.SiLU),
     Swap(
         nn.LSTM,
         dynamic=nnqd.LSTM,

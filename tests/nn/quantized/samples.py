@@ -70,10 +70,13 @@ SAMPLES: dict[type, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         lambda: trained(nn.InstanceNorm3d(3, track_running_stats=True)),
         (2, 3, 3, 4, 2),
     ),
+    nn.CELU: (lambda: nn.CELU(0.5), (4, 30)),
     nn.ELU: (lambda: nn.ELU(0.5), (4, 30)),
+    nn.GELU: (lambda: nn.GELU("tanh"), (4, 30)),
     nn.Hardswish: (nn.Hardswish, (4, 30)),
     nn.LeakyReLU: (lambda: nn.LeakyReLU(0.2), (4, 30)),
     nn.ReLU6: (nn.ReLU6, (4, 30)),
+    nn.SiLU: (nn.SiLU, (4, 30)),
 }
 
 # Their inputs are indices: they have tests of their own.

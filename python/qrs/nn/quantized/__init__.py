@@ -2,7 +2,16 @@
 
 from qrs.nn.layers.pooling import MaxPool2d
 from qrs.nn.quantized import dynamic, functional
-from qrs.nn.quantized.activation import ELU, Hardswish, LeakyReLU, ReLU6, Sigmoid
+from qrs.nn.quantized.activation import (
+    CELU,
+    ELU,
+    GELU,
+    Hardswish,
+    LeakyReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+)
 from qrs.nn.quantized.batchnorm import (
     BatchNorm1d,
     BatchNorm2d,
@@ -20,7 +29,9 @@ from qrs.nn.quantized.norm import GroupNorm, LayerNorm
 from qrs.nn.quantized.stubs import DeQuantize, Quantize
 
 __all__ = [
+    "CELU",
     "ELU",
+    "GELU",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
@@ -47,6 +58,7 @@ __all__ = [
     "QFunctional",
     "Quantize",
     "ReLU6",
+    "SiLU",
     "Sigmoid",
     "dynamic",
     "functional",

@@ -14,7 +14,7 @@ from qrs.nn.quantized import functional as F
 from qrs.nn.quantized.output import Converted
 from qrs.qtensor import QTensor
 
-__all__ = ["ELU", "Hardswish", "LeakyReLU", "ReLU6", "Sigmoid"]
+__all__ = ["CELU", "ELU", "GELU", "Hardswish", "LeakyReLU", "ReLU6", "SiLU", "Sigmoid"]
 
 
 class _Activation(Converted):
@@ -55,6 +55,90 @@ class Hardswish(_Activation):
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
         return F.hardswish(self._checked(input), *self._pair)
+
+
+class SiLU(_Activation):
+    """``x * sigmoid(x)``.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([0.0, 9.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.SiLU(0.5, 0)(x).dequantize()
+    tensor([0., 9.])
+    """
+
+    float_class = activation.SiLU
+
+    def __init__(self, scale: Any, zero_point: Any) -> None:
+        super().__init__(scale, zero_point)
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.silu(self._checked(input), *self._pair)
+
+
+class GELU(_Activation):
+    """``x`` times the share of a normal distribution below it.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+    approximate : {"none", "tanh"}
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-4.0, 3.0]), 0.5, 10, qrs.quint8)
+    >>> qrs.nn.quantized.GELU(0.5, 0)(x).dequantize()
+    tensor([0., 3.])
+    """
+
+    float_class = activation_settings.GELU
+    settings = ("approximate",)
+
+    def __init__(self, scale: Any, zero_point: Any, approximate: str = "none") -> None:
+        super().__init__(scale, zero_point)
+        self.approximate = approximate
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.gelu(self._checked(input), *self._pair, self.approximate)
+
+
+class CELU(_Activation):
+    """x above zero and ``alpha (exp(x / alpha) - 1)`` below.
+
+    Parameters
+    ----------
+    scale, zero_point : float, int
+        Of the output.
+    alpha : float
+
+    Examples
+    --------
+    >>> import qrs
+    >>> x = qrs.quantize_per_tensor(qrs.tensor([-8.0, 3.0]), 0.5, 16, qrs.quint8)
+    >>> qrs.nn.quantized.CELU(0.5, 4, alpha=2.0)(x).dequantize()
+    tensor([-2.,  3.])
+    """
+
+    float_class = activation_settings.CELU
+    settings = ("alpha",)
+
+    def __init__(self, scale: Any, zero_point: Any, alpha: float = 1.0) -> None:
+        super().__init__(scale, zero_point)
+        self.alpha = alpha
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        return F.celu(self._checked(input), *self._pair, self.alpha)
 
 
 class ELU(_Activation):
