@@ -205,6 +205,14 @@ def test_views_share_the_integers():
         assert np.shares_memory(view._ints, q._ints)
 
 
+def test_a_view_that_strides_do_not_allow_is_a_copy():
+    """As behind a convolution, whose output is channels-last in memory."""
+    x = qrs.randn(2, 3, 4, 5).contiguous(memory_format=qrs.channels_last)
+    q = qrs.quantize_per_tensor(x, 0.1, 0, qrs.qint8)
+    assert q.view(q.size(0), -1).equal(q.reshape(2, 60))
+    assert q.view_as(qrs.zeros(6, 20)).equal(q.reshape(6, 20))
+
+
 def test_errors_are_those_of_plain_tensors():
     q = qrs.quantize_per_tensor(values(), 0.1, 0, qrs.qint8)
     with pytest.raises(ShapeError, match="reshape"):

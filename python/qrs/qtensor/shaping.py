@@ -22,14 +22,14 @@ __all__ = ["ShapeMethods", "located"]
 Q = TypeVar("Q", bound="ShapeMethods")
 
 
-def _one(name: str) -> Callable[..., Any]:
-    """The method of Tensor called `name`, which gives one tensor."""
-    plain = getattr(Tensor, name)
+def _one(name: str, like: str = "") -> Callable[..., Any]:
+    """The method `name`, which gives one tensor as the method `like`, or `name`, of Tensor does."""
+    plain = getattr(Tensor, like or name)
 
     def method(self: Q, *args: Any, **kwargs: Any) -> Q:
         return self._moved(name, lambda t: plain(t, *args, **kwargs))
 
-    return _described(method, name)
+    return _described(method, name, like)
 
 
 def _several(name: str) -> Callable[..., Any]:
@@ -45,10 +45,12 @@ def _several(name: str) -> Callable[..., Any]:
     return _described(method, name)
 
 
-def _described(method: Callable[..., Any], name: str) -> Callable[..., Any]:
+def _described(method: Callable[..., Any], name: str, like: str = "") -> Callable[..., Any]:
     method.__name__ = name
     method.__qualname__ = f"QTensor.{name}"
-    method.__doc__ = f"As `Tensor.{name}`; the quantization parameters follow their elements."
+    method.__doc__ = (
+        f"As `Tensor.{like or name}`; the quantization parameters follow their elements."
+    )
     return method
 
 
@@ -59,8 +61,9 @@ class ShapeMethods(QuantizedBase):
 
     reshape = _one("reshape")
     reshape_as = _one("reshape_as")
-    view = _one("view")
-    view_as = _one("view_as")
+    # Of tensors that do not change a copy is as good as a view, so no strides forbid one.
+    view = _one("view", "reshape")
+    view_as = _one("view_as", "reshape_as")
     flatten = _one("flatten")
     unflatten = _one("unflatten")
     squeeze = _one("squeeze")
@@ -113,7 +116,7 @@ class ShapeMethods(QuantizedBase):
         if isinstance(qparams, PerTensor):
             return None
         numbers = qparams.broadcast(np.arange(qparams.scales.size), self.dim())
-        # In order in memory: `view` then fails only where it does for the integers.
+        # In order in memory, as `as_strided` takes them.
         return Tensor._wrap(np.broadcast_to(numbers, self.shape).copy())
 
     def _placed(self, op: str, ints: Tensor, numbers: Tensor | None) -> Self:
