@@ -154,7 +154,8 @@ def _operand(value: Any) -> Any:
     if is_array(value):
         return value
     raise TypeError(
-        f"an operand of type {type(value).__name__} came, a Tensor, array or number was expected"
+        f"an operand of type {type(value).__name__} came, a Tensor, array or number was expected; "
+        "make one with qrs.tensor(), or with dequantize() of a quantized one"
     )
 
 

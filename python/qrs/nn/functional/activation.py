@@ -260,6 +260,7 @@ def logsigmoid(input: Tensor) -> Tensor:
     return _call(LOGSIGMOID, input, False)
 
 
+@also_quantized
 def softsign(input: Tensor) -> Tensor:
     """Compute ``x / (1 + |x|)``.
 
@@ -272,6 +273,7 @@ def softsign(input: Tensor) -> Tensor:
     return input / (input.abs() + 1)
 
 
+@also_quantized
 def tanhshrink(input: Tensor) -> Tensor:
     """Compute ``x - tanh(x)``.
 
@@ -284,6 +286,7 @@ def tanhshrink(input: Tensor) -> Tensor:
     return input - input.tanh()
 
 
+@also_quantized
 def prelu(input: Tensor, weight: Tensor) -> Tensor:
     """Compute x above zero and ``weight * x`` below. Source: He et al. 2015, arXiv:1502.01852.
 
