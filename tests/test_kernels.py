@@ -120,6 +120,23 @@ def test_the_layout_of_an_input_does_not_matter(index):
     assert np.array_equal(_kernels.dequantize(layouts(q)[index], 0.02, 3), want)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 1, 0), (1, 2, 0)])
+def test_results_of_elements_lie_in_memory_as_the_input_does(order):
+    x = floats(3, 4, 5)
+    moved = x.transpose(order).copy().transpose(np.argsort(order))
+    q = _kernels.quantize(moved, 0.02, 3, qrs.quint8)
+    table = np.arange(256, dtype=np.uint8)[::-1].copy()
+    for got, want in [
+        (q, _kernels.quantize(x, 0.02, 3, qrs.quint8)),
+        (_kernels.dequantize(q, 0.02, 3), _kernels.dequantize(np.ascontiguousarray(q), 0.02, 3)),
+        (_kernels.tanh(moved), _kernels.tanh(x)),
+        (_kernels.clamp(q, 1, 9), np.clip(q, 1, 9)),
+        (_kernels.lookup(q, table), 255 - q),
+    ]:
+        assert np.array_equal(got, want)
+        assert got.transpose(order).flags.c_contiguous
+
+
 def test_inputs_are_not_written():
     x = floats(6, K)
     before = x.copy()

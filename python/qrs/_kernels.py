@@ -1,7 +1,8 @@
 """The kernels on NumPy arrays: the only importer of the compiled module.
 
-Every function takes arrays of exactly the type it names and of any layout. What is C-contiguous,
-aligned and in native byte order is read in place; anything else is copied by the compiled module.
+Every function takes arrays of exactly the type it names and of any layout. What is aligned, in
+native byte order and C-contiguous is read in place; anything else is copied by the compiled module.
+Convolutions want channels last instead, functions of single elements any order without gaps.
 Inputs are never written, results are fresh arrays. A wrong type raises `DtypeError`, a wrong shape
 `ShapeError`, each naming the operation.
 """
@@ -9,7 +10,6 @@ Inputs are never written, results are fresh arrays. A wrong type raises `DtypeEr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,9 +107,7 @@ def quantize(x: Floats, scale: float, zero_point: int, kind: dtype) -> Array:
 
     `q = clamp(zero_point + rne(x * (1 / scale)))`, in float32; NaN becomes the zero point.
     """
-    if x.flags.c_contiguous:
-        return _qrs.quantize(x, scale, zero_point, kind.name)
-    return _in_memory_order(lambda y: _qrs.quantize(y, scale, zero_point, kind.name), x)
+    return _qrs.quantize(x, scale, zero_point, kind.name)
 
 
 def quantize_per_channel(
@@ -129,9 +127,7 @@ def quantize_per_channel(
 
 def dequantize(q: Array, scale: float, zero_point: int) -> Floats:
     """`scale * (q - zero_point)` in float32, in the order of `q` (uint8, int8, int32) in memory."""
-    if q.flags.c_contiguous:
-        return _qrs.dequantize(q, scale, zero_point)
-    return _in_memory_order(lambda y: _qrs.dequantize(y, scale, zero_point), q)
+    return _qrs.dequantize(q, scale, zero_point)
 
 
 def dequantize_per_channel(q: Array, scales: Array, zero_points: Array, axis: int) -> Floats:
@@ -159,12 +155,6 @@ def _memory_order(x: Array) -> tuple[tuple[int, ...], tuple[int, ...]]:
         return known
     order = tuple(sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis])))
     return order, tuple(sorted(range(x.ndim), key=order.__getitem__))
-
-
-def _in_memory_order(run: Callable[[Array], Array], x: Array) -> Array:
-    """`run`, which works element by element, with the result laid out in memory as `x` is."""
-    order, back = _memory_order(x)
-    return run(x.transpose(order)).transpose(back)
 
 
 class DynamicLayer(Protocol):
@@ -233,40 +223,34 @@ def dynamic_rnn(
     return network.run(x, sizes, batch_first, states, engine)
 
 
-def _activation(x: Floats, name: str) -> Floats:
-    if x.flags.c_contiguous:
-        return _qrs.activation(x, name)
-    return _in_memory_order(lambda y: _qrs.activation(y, name), x)
-
-
 def exp(x: Floats) -> Floats:
     """`e ** x`."""
-    return _activation(x, "exp")
+    return _qrs.activation(x, "exp")
 
 
 def sigmoid(x: Floats) -> Floats:
     """`1 / (1 + exp(-x))`."""
-    return _activation(x, "sigmoid")
+    return _qrs.activation(x, "sigmoid")
 
 
 def tanh(x: Floats) -> Floats:
     """The hyperbolic tangent."""
-    return _activation(x, "tanh")
+    return _qrs.activation(x, "tanh")
 
 
 def erf(x: Floats) -> Floats:
     """The error function."""
-    return _activation(x, "erf")
+    return _qrs.activation(x, "erf")
 
 
 def gelu(x: Floats, approximate: str = "none") -> Floats:
     """`x * Phi(x)`, or with `approximate="tanh"` its usual approximation."""
-    return _activation(x, "gelu_tanh" if approximate == "tanh" else "gelu")
+    return _qrs.activation(x, "gelu_tanh" if approximate == "tanh" else "gelu")
 
 
 def silu(x: Floats) -> Floats:
     """`x * sigmoid(x)`."""
-    return _activation(x, "silu")
+    return _qrs.activation(x, "silu")
 
 
 def softmax(x: Floats) -> Floats:
@@ -310,28 +294,17 @@ def binary(
     relu : bool
         Negative results become 0.
     """
-    if a.flags.c_contiguous and b.flags.c_contiguous:
-        return _qrs.binary(operation, a, b, inputs, output, relu)
-    rank = max(a.ndim, b.ndim)
-    a, b = (x.reshape((1,) * (rank - x.ndim) + x.shape) for x in (a, b))
-    order, back = _memory_order(a if a.size >= b.size else b)
-    moved = a.transpose(order), b.transpose(order)
-    return _qrs.binary(operation, *moved, inputs, output, relu).transpose(back)
+    return _qrs.binary(operation, a, b, inputs, output, relu)
 
 
 def clamp(x: Array, low: int, high: int) -> Array:
     """Bytes held between two others; the upper bound wins where they cross."""
-    if x.flags.c_contiguous:
-        return _qrs.clamp(x, low, high)
-    return _in_memory_order(lambda y: _qrs.clamp(y, low, high), x)
+    return _qrs.clamp(x, low, high)
 
 
 def lookup(x: Array, table: Array) -> Array:
     """`table[x]` for bytes of either type, whose bits count, and 256 uint8."""
-    bits = x.view(np.uint8)
-    if bits.flags.c_contiguous:
-        return _qrs.lookup(bits, table).view(x.dtype)
-    return _in_memory_order(lambda y: _qrs.lookup(y, table), bits).view(x.dtype)
+    return _qrs.lookup(x.view(np.uint8), table).view(x.dtype)
 
 
 def cat(arrays: list[Array], tables: list[Array | None], axis: int) -> Array:

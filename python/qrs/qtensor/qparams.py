@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -24,9 +24,8 @@ __all__ = ["PerChannel", "PerTensor", "QParams", "per_channel", "per_tensor"]
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class PerTensor:
-    """One scale and zero point for all elements.
+class PerTensor(NamedTuple):
+    """One scale and zero point for all elements: the pair that the kernels take.
 
     Attributes
     ----------
@@ -38,11 +37,6 @@ class PerTensor:
 
     scale: float
     zero_point: int
-
-    @property
-    def pair(self) -> tuple[float, int]:
-        """Both, as the kernels take them."""
-        return self.scale, self.zero_point
 
     @property
     def scheme(self) -> qscheme:

@@ -4,13 +4,15 @@ use std::ffi::c_int;
 use std::ptr;
 
 use numpy::npyffi::{
-    _PyArray_GET_ITEM_DATA, NPY_ARRAY_CARRAY_RO, NPY_ARRAY_NOTSWAPPED, PY_ARRAY_API, PyArrayObject,
-    npy_intp,
+    _PyArray_GET_ITEM_DATA, NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, NPY_ORDER, NpyTypes,
+    PY_ARRAY_API, PyArrayObject, get_type_object, npy_intp,
 };
-use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods, dtype};
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods, dtype};
 use pyo3::prelude::*;
 
+use crate::call::call;
 use crate::error::DtypeError;
+use crate::layout::{Layout, MAX_AXES};
 
 /// An element type of the kernels: plain numbers, for which every bit pattern is a value.
 pub(crate) trait Element: numpy::Element + Copy + Send + Sync {}
@@ -22,7 +24,7 @@ impl Element for u8 {}
 impl Element for i32 {}
 impl Element for i64 {}
 
-/// An input: a C-contiguous, aligned array of `T` in native byte order.
+/// An input: an aligned array of `T` in native byte order, whose memory is one piece.
 pub(crate) struct Input<'py, T> {
     array: Bound<'py, PyUntypedArray>,
     start: *const T,
@@ -30,33 +32,80 @@ pub(crate) struct Input<'py, T> {
 }
 
 impl<'py, T: Element> Input<'py, T> {
-    /// `array` itself where its layout allows, else a copy in the right layout.
-    ///
-    /// # Errors
-    /// `DtypeError` naming `op` and `argument` if the elements are not `T`.
+    /// As [`Input::laid_out`] with the axes in their order.
     #[inline]
     pub(crate) fn new(
         array: &Bound<'py, PyUntypedArray>,
         op: &str,
         argument: &str,
     ) -> PyResult<Self> {
-        let py = array.py();
-        let wanted = dtype::<T>(py);
+        Self::laid_out(Layout::InOrder, array, op, argument)
+    }
+
+    /// `array` itself where it lies in memory as `layout` says, else a copy that does.
+    ///
+    /// # Errors
+    /// `DtypeError` naming `op` and `argument` if the elements are not `T`.
+    #[inline]
+    pub(crate) fn laid_out(
+        layout: Layout<'_>,
+        array: &Bound<'py, PyUntypedArray>,
+        op: &str,
+        argument: &str,
+    ) -> PyResult<Self> {
         // SAFETY: `array` is an ndarray by its type, so it has these fields; this thread is attached.
         let (descr, flags) = unsafe {
             let fields = _PyArray_GET_ITEM_DATA(array.as_ptr().cast::<PyArrayObject>());
             ((*fields).descr, (*fields).flags)
         };
         // Built-in types have one descriptor each, so this comparison settles nearly every call.
-        let ready = ptr::eq(descr.cast(), wanted.as_ptr())
-            && flags & NPY_ARRAY_CARRAY_RO == NPY_ARRAY_CARRAY_RO;
-        let array = if ready { array.clone() } else { converted(array, wanted, op, argument)? };
-        // SAFETY: as above, for the array that passed the test or was made to pass it.
+        let of_type = ptr::eq(descr.cast(), dtype::<T>(array.py()).as_ptr());
+        let ready = of_type && flags & NPY_ARRAY_ALIGNED != 0;
+        let in_order = flags & NPY_ARRAY_C_CONTIGUOUS != 0;
+        let lies_so = match layout {
+            Layout::InOrder => in_order,
+            Layout::Own if in_order => true,
+            _ => layout.fits(array.shape(), array.strides(), size_of::<T>()),
+        };
+        if ready && lies_so {
+            return Ok(Self::over(array.clone()));
+        }
+        check_type::<T>(array, op, argument)?;
+        match layout {
+            Layout::Axes(order) if ready && in_order && size_of::<T>() == 1 => {
+                Self::over(array.clone()).permuted(order)
+            }
+            _ => copied::<T>(array, layout).map(Self::over),
+        }
+    }
+
+    /// An array of `T` that is aligned and in one piece.
+    #[inline]
+    fn over(array: Bound<'py, PyUntypedArray>) -> Self {
+        // SAFETY: `array` is an ndarray by its type, so it has these fields; this thread is attached.
         let start = unsafe {
             (*_PyArray_GET_ITEM_DATA(array.as_ptr().cast::<PyArrayObject>())).data.cast::<T>()
         };
         let len = array.len();
-        Ok(Self { array, start: start.cast_const(), len })
+        Self { array, start: start.cast_const(), len }
+    }
+
+    /// These bytes, which lie in order, with their axes in another order in memory. NumPy takes as long
+    /// to copy an image of three channels as a first layer to convolve it.
+    fn permuted(&self, order: &[usize]) -> PyResult<Self> {
+        let py = self.array.py();
+        let mut out = Output::<T>::laid_out(py, self.shape(), Layout::Axes(order))?;
+        let to = out.slice();
+        // SAFETY: elements of one byte, as both slices of them hold, are bytes.
+        let (from, to) = unsafe {
+            (
+                std::slice::from_raw_parts(self.slice().as_ptr().cast::<u8>(), self.len),
+                std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), to.len()),
+            )
+        };
+        let shape = self.shape();
+        call(py, self.len, || qrs::shuffle::permute(from, shape, order, to))?;
+        Ok(Self::over(out.into_array().cast_into::<PyUntypedArray>()?))
     }
 
     /// The elements.
@@ -78,6 +127,12 @@ impl<'py, T: Element> Input<'py, T> {
     pub(crate) fn shape(&self) -> &[usize] {
         self.array.shape()
     }
+
+    /// The array that is read.
+    #[inline]
+    pub(crate) fn array(&self) -> &Bound<'py, PyUntypedArray> {
+        &self.array
+    }
 }
 
 /// An input of stored integers, of whichever type.
@@ -88,17 +143,18 @@ pub(crate) enum AnyInput<'py> {
 }
 
 impl<'py> AnyInput<'py> {
-    /// As [`Input::new`] for `uint8`, `int8` or `int32`.
-    pub(crate) fn new(
+    /// As [`Input::laid_out`] for `uint8`, `int8` or `int32`.
+    pub(crate) fn laid_out(
+        layout: Layout<'_>,
         array: &Bound<'py, PyUntypedArray>,
         op: &str,
         argument: &str,
     ) -> PyResult<Self> {
         let came = array.dtype();
         match (came.kind(), came.itemsize()) {
-            (b'u', 1) => Input::new(array, op, argument).map(Self::U8),
-            (b'i', 1) => Input::new(array, op, argument).map(Self::I8),
-            (b'i', 4) => Input::new(array, op, argument).map(Self::I32),
+            (b'u', 1) => Input::laid_out(layout, array, op, argument).map(Self::U8),
+            (b'i', 1) => Input::laid_out(layout, array, op, argument).map(Self::I8),
+            (b'i', 4) => Input::laid_out(layout, array, op, argument).map(Self::I32),
             _ => Err(DtypeError::new_err(format!(
                 "{op}: {argument} is {came}, expected uint8, int8 or int32; convert it first"
             ))),
@@ -115,33 +171,41 @@ impl<'py> AnyInput<'py> {
     }
 }
 
-/// `array` in the layout of the kernels, if its elements are those that `wanted` describes.
+/// `Ok` if the elements of `array` are `T`, in whichever byte order.
 #[cold]
-fn converted<'py>(
-    array: &Bound<'py, PyUntypedArray>,
-    wanted: Bound<'py, PyArrayDescr>,
+fn check_type<T: Element>(
+    array: &Bound<'_, PyUntypedArray>,
     op: &str,
     argument: &str,
-) -> PyResult<Bound<'py, PyUntypedArray>> {
-    let py = array.py();
-    let came = array.dtype();
+) -> PyResult<()> {
+    let (came, wanted) = (array.dtype(), dtype::<T>(array.py()));
     if came.kind() != wanted.kind() || came.itemsize() != wanted.itemsize() {
         return Err(DtypeError::new_err(format!(
             "{op}: {argument} is {came}, expected {wanted}; convert it first"
         )));
     }
-    let flags = NPY_ARRAY_CARRAY_RO | NPY_ARRAY_NOTSWAPPED;
-    // SAFETY: `array` is an ndarray, `wanted` a descriptor whose reference the call takes; the result
-    // is null with an exception set, or an array of that descriptor with these flags.
-    let raw = unsafe {
-        PY_ARRAY_API.PyArray_FromArray(py, array.as_ptr().cast(), wanted.into_ptr().cast(), flags)
-    };
-    // SAFETY: `raw` is owned by us and null only with an exception set.
-    let object = unsafe { Bound::from_owned_ptr_or_err(py, raw)? };
-    Ok(object.cast_into::<PyUntypedArray>()?)
+    Ok(())
 }
 
-/// A fresh C-contiguous array of `shape`, to be filled by the kernel through [`Output::slice`].
+/// A copy of `array`, whose elements are `T` in whichever byte order, that lies as `layout` says.
+#[cold]
+fn copied<'py, T: Element>(
+    array: &Bound<'py, PyUntypedArray>,
+    layout: Layout<'_>,
+) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let py = array.py();
+    let out = match layout {
+        Layout::Own => Output::<T>::like(array)?,
+        _ => Output::<T>::laid_out(py, array.shape(), layout)?,
+    };
+    // SAFETY: both are ndarrays of one shape; this thread is attached.
+    let failed = unsafe {
+        PY_ARRAY_API.PyArray_CopyInto(py, out.array.as_ptr().cast(), array.as_ptr().cast()) != 0
+    };
+    if failed { Err(PyErr::fetch(py)) } else { Ok(out.array.cast_into::<PyUntypedArray>()?) }
+}
+
+/// A fresh array whose memory is one piece, to be filled by the kernel through [`Output::slice`].
 pub(crate) struct Output<'py, T> {
     array: Bound<'py, PyAny>,
     start: *mut T,
@@ -149,7 +213,8 @@ pub(crate) struct Output<'py, T> {
 }
 
 impl<'py, T: Element> Output<'py, T> {
-    /// An array whose elements have no particular value: for kernels that write every one.
+    /// An array with its axes in order, whose elements have no particular value: for kernels that write
+    /// every one.
     ///
     /// # Errors
     /// `MemoryError` if there is no room.
@@ -171,6 +236,64 @@ impl<'py, T: Element> Output<'py, T> {
         Self::of(py, dims)
     }
 
+    /// As [`Output::new`] for an array that lies as `layout` says.
+    ///
+    /// # Errors
+    /// `MemoryError` if there is no room.
+    #[inline]
+    pub(crate) fn laid_out(py: Python<'py>, shape: &[usize], layout: Layout<'_>) -> PyResult<Self> {
+        let Layout::Axes(order) = layout else { return Self::new(py, shape) };
+        let (mut dims, mut strides) = ([0; MAX_AXES], [0; MAX_AXES]);
+        dims[..shape.len()].copy_from_slice(shape);
+        let mut step = size_of::<T>();
+        for &axis in order.iter().rev() {
+            strides[axis] = step as npy_intp;
+            // NumPy refuses what does not fit.
+            step = step.wrapping_mul(shape[axis]);
+        }
+        // SAFETY: `dims` and `strides` hold as many numbers as there are axes, and a `usize` has the
+        // layout of an `npy_intp`; the descriptor's reference goes to the call; without data NumPy
+        // allocates the product of the lengths, which these strides reach all of and no more; the
+        // result is null with an exception set, or a fresh array.
+        let array = unsafe {
+            let raw = PY_ARRAY_API.PyArray_NewFromDescr(
+                py,
+                get_type_object(py, NpyTypes::PyArray_Type),
+                dtype::<T>(py).into_ptr().cast(),
+                shape.len() as c_int,
+                dims.as_mut_ptr().cast::<npy_intp>(),
+                strides.as_mut_ptr(),
+                ptr::null_mut(),
+                0,
+                ptr::null_mut(),
+            );
+            Bound::from_owned_ptr_or_err(py, raw)?
+        };
+        Ok(Self::over(array, shape.iter().product()))
+    }
+
+    /// As [`Output::new`] for an array of the shape of `array`, with its order of axes in memory.
+    ///
+    /// # Errors
+    /// `MemoryError` if there is no room.
+    #[inline]
+    pub(crate) fn like(array: &Bound<'py, PyUntypedArray>) -> PyResult<Self> {
+        let py = array.py();
+        // SAFETY: `array` is an ndarray; the descriptor's reference goes to the call; the result is
+        // null with an exception set, or a fresh array in one piece.
+        let like = unsafe {
+            let raw = PY_ARRAY_API.PyArray_NewLikeArray(
+                py,
+                array.as_ptr().cast(),
+                NPY_ORDER::NPY_KEEPORDER,
+                dtype::<T>(py).into_ptr().cast(),
+                0,
+            );
+            Bound::from_owned_ptr_or_err(py, raw)?
+        };
+        Ok(Self::over(like, array.len()))
+    }
+
     fn of(py: Python<'py>, dims: &mut [usize]) -> PyResult<Self> {
         // SAFETY: the pointer and count are those of `dims`, and a `usize` has the layout of an
         // `npy_intp`; the descriptor's reference goes to the call; the result is null with an
@@ -185,11 +308,17 @@ impl<'py, T: Element> Output<'py, T> {
             );
             Bound::from_owned_ptr_or_err(py, raw)?
         };
-        // SAFETY: it is an ndarray, made above.
+        Ok(Self::over(array, dims.iter().product()))
+    }
+
+    /// A fresh array of `len` elements.
+    #[inline]
+    fn over(array: Bound<'py, PyAny>, len: usize) -> Self {
+        // SAFETY: it is an ndarray, which NumPy made.
         let start = unsafe {
             (*_PyArray_GET_ITEM_DATA(array.as_ptr().cast::<PyArrayObject>())).data.cast::<T>()
         };
-        Ok(Self { array, start, len: dims.iter().product() })
+        Self { array, start, len }
     }
 
     /// The elements.
@@ -206,6 +335,3 @@ impl<'py, T: Element> Output<'py, T> {
         self.array
     }
 }
-
-/// The most axes that NumPy supports.
-const MAX_AXES: usize = 64;

@@ -8,6 +8,7 @@ use qrs::qparams::QParams;
 use crate::array::{AnyInput, Element, Input};
 use crate::error::{DtypeError, raise};
 use crate::fixed::Pair;
+use crate::layout::Layout;
 
 /// Bytes of a tensor.
 pub(crate) enum ByteInput<'py> {
@@ -16,9 +17,18 @@ pub(crate) enum ByteInput<'py> {
 }
 
 impl<'py> ByteInput<'py> {
-    /// `array`, which is `uint8` or `int8`.
+    /// `array`, which is `uint8` or `int8`, with its axes in order.
     pub(crate) fn new(array: &Bound<'py, PyUntypedArray>, op: &str) -> PyResult<Self> {
-        match AnyInput::new(array, op, "input")? {
+        Self::laid_out(Layout::InOrder, array, op)
+    }
+
+    /// `array`, which is `uint8` or `int8`, as `layout` says.
+    pub(crate) fn laid_out(
+        layout: Layout<'_>,
+        array: &Bound<'py, PyUntypedArray>,
+        op: &str,
+    ) -> PyResult<Self> {
+        match AnyInput::laid_out(layout, array, op, "input")? {
             AnyInput::U8(input) => Ok(Self::U8(input)),
             AnyInput::I8(input) => Ok(Self::I8(input)),
             AnyInput::I32(_) => Err(DtypeError::new_err(format!(

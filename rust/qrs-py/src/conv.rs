@@ -1,6 +1,6 @@
 //! Convolutions.
 
-use numpy::PyUntypedArray;
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use qrs::conv::{Conv, ConvTranspose, Geometry};
 use qrs::error::Result;
@@ -10,6 +10,7 @@ use crate::backend::chosen;
 use crate::call::call;
 use crate::error::{ShapeError, raise};
 use crate::fixed::{Bytes, Pair};
+use crate::layout::channels_last;
 
 /// Depth, height, width.
 type Sizes = [usize; 3];
@@ -65,7 +66,8 @@ fn pack<T: Send>(
     call(py, weights.len(), work)
 }
 
-/// Images `[batch, depth, height, width, channels]`; depth, or depth and height, may be missing.
+/// Images `[batch, channels, depth, height, width]`; depth, or depth and height, may be missing. Their
+/// channels lie innermost in memory.
 struct Images<'py> {
     bytes: Bytes<'py>,
     batch: usize,
@@ -76,17 +78,15 @@ struct Images<'py> {
 impl<'py> Images<'py> {
     /// `x`, if it has `inputs` channels.
     fn new(x: &Bound<'py, PyUntypedArray>, op: &str, inputs: usize) -> PyResult<Self> {
-        let bytes = Bytes::new(x, op)?;
-        let shape = bytes.shape();
-        let rank = shape.len();
-        if !(3..=5).contains(&rank) {
-            return Err(ShapeError::new_err(format!(
-                "{op}: input has {rank} dimensions, expected batch, one to three sizes and channels"
-            )));
-        }
-        let (batch, c) = (shape[0], shape[rank - 1]);
+        let bytes = Bytes::new(channels_last(x.ndim()), x, op)?;
+        let &[batch, c, ref sizes @ ..] = bytes.shape() else {
+            return Err(wrong_rank(op, x.ndim()));
+        };
         let mut size = [1; 3];
-        size[5 - rank..].copy_from_slice(&shape[1..rank - 1]);
+        match sizes.len() {
+            n @ 1..=3 => size[3 - n..].copy_from_slice(sizes),
+            _ => return Err(wrong_rank(op, x.ndim())),
+        }
         if c != inputs {
             return Err(ShapeError::new_err(format!(
                 "{op}: input has {c} channels, expected {inputs}"
@@ -104,10 +104,16 @@ impl<'py> Images<'py> {
                 "{op}: input has {rank} dimensions, expected 5: this layer pads those that are missing"
             )));
         }
-        shape[1..rank - 1].copy_from_slice(&made[5 - rank..]);
-        shape[rank - 1] = outputs;
+        shape[1] = outputs;
+        shape[2..].copy_from_slice(&made[5 - rank..]);
         Ok(shape)
     }
+}
+
+fn wrong_rank(op: &str, rank: usize) -> PyErr {
+    ShapeError::new_err(format!(
+        "{op}: input has {rank} dimensions, expected batch, channels and one to three sizes"
+    ))
 }
 
 #[pymethods]
@@ -132,8 +138,8 @@ impl PackedConv {
         Ok(Self(pack(py, "PackedConv", arrays, settings, Conv::new)?))
     }
 
-    /// The layer on bytes `[batch, depth, height, width, inputs]`, giving bytes in the same order.
-    /// Depth, or depth and height, may be missing.
+    /// The layer on bytes `[batch, inputs, depth, height, width]`, giving bytes in the same order with
+    /// channels innermost in memory. Depth, or depth and height, may be missing.
     #[pyo3(signature = (x, input, output, span, engine, /))]
     fn quantized<'py>(
         &self,
@@ -153,7 +159,8 @@ impl PackedConv {
         let level = chosen()?;
         let nanoseconds = conv.nanoseconds(level, batch * made.iter().product::<usize>());
         let params = (input, output, span, engine);
-        images.bytes.run(py, op, params, (&shape, nanoseconds), |how, x, out| {
+        let to = (&shape[..], channels_last(shape.len()), nanoseconds);
+        images.bytes.run(py, op, params, to, |how, x, out| {
             conv.quantized(level, how, (batch, size), x, out)
         })
     }
@@ -181,8 +188,9 @@ impl PackedConvTranspose {
         Ok(Self(pack(py, "PackedConvTranspose", arrays, settings, ConvTranspose::new)?))
     }
 
-    /// The layer on bytes `[batch, depth, height, width, inputs]`, giving bytes in the same order, with
-    /// `output_padding` more of them at the ends. Depth, or depth and height, may be missing.
+    /// The layer on bytes `[batch, inputs, depth, height, width]`, giving bytes in the same order with
+    /// channels innermost in memory and `output_padding` more of them at the ends. Depth, or depth and
+    /// height, may be missing.
     #[pyo3(signature = (x, output_padding, input, output, span, engine, /))]
     #[expect(clippy::too_many_arguments, reason = "Python's signature, positional for speed")]
     fn quantized<'py>(
@@ -204,7 +212,8 @@ impl PackedConvTranspose {
         let level = chosen()?;
         let nanoseconds = conv.nanoseconds(level, (batch, made));
         let params = (input, output, span, engine);
-        images.bytes.run(py, op, params, (&shape, nanoseconds), |how, x, out| {
+        let to = (&shape[..], channels_last(shape.len()), nanoseconds);
+        images.bytes.run(py, op, params, to, |how, x, out| {
             conv.quantized(level, how, (batch, size, output_padding), x, out)
         })
     }

@@ -11,6 +11,7 @@ use qrs::requant::Static;
 use crate::array::{AnyInput, Input, Output};
 use crate::call::call;
 use crate::error::{DtypeError, raise};
+use crate::layout::Layout;
 
 const SHIFT: i32 = 128;
 
@@ -24,9 +25,13 @@ pub(crate) enum Bytes<'py> {
 }
 
 impl<'py> Bytes<'py> {
-    /// `array`, which is `uint8` or `int8`.
-    pub(crate) fn new(array: &Bound<'py, PyUntypedArray>, op: &str) -> PyResult<Self> {
-        match AnyInput::new(array, op, "input")? {
+    /// `array`, which is `uint8` or `int8`, in memory as `layout` says.
+    pub(crate) fn new(
+        layout: Layout<'_>,
+        array: &Bound<'py, PyUntypedArray>,
+        op: &str,
+    ) -> PyResult<Self> {
+        match AnyInput::laid_out(layout, array, op, "input")? {
             AnyInput::U8(input) => Ok(Self::Unsigned(input)),
             AnyInput::I8(input) => Ok(Self::Signed {
                 shape: input.shape().to_vec(),
@@ -57,14 +62,15 @@ impl<'py> Bytes<'py> {
         }
     }
 
-    /// Runs `kernel(how, x, out)` into a fresh array of `shape` and of the input's type.
+    /// Runs `kernel(how, x, out)` into a fresh array of `shape`, laid out as `layout` says, and of the
+    /// input's type.
     /// `span` is the stored range of the output in that type.
     pub(crate) fn run<F>(
         &self,
         py: Python<'py>,
         op: &'static str,
         (input, output, span, engine): (Pair, Pair, (i32, i32), &str),
-        (shape, nanoseconds): (&[usize], usize),
+        (shape, layout, nanoseconds): (&[usize], Layout<'_>, usize),
         kernel: F,
     ) -> PyResult<Bound<'py, PyAny>>
     where
@@ -85,7 +91,7 @@ impl<'py> Bytes<'py> {
         };
         let x = self.slice();
         if self.is_signed() {
-            let mut out = Output::<i8>::new(py, shape)?;
+            let mut out = Output::<i8>::laid_out(py, shape, layout)?;
             let signed = out.slice();
             call(py, nanoseconds, || {
                 let mut bytes = vec![0; signed.len()];
@@ -97,7 +103,7 @@ impl<'py> Bytes<'py> {
             })?;
             return Ok(out.into_array());
         }
-        let mut out = Output::<u8>::new(py, shape)?;
+        let mut out = Output::<u8>::laid_out(py, shape, layout)?;
         let bytes = out.slice();
         call(py, nanoseconds, || kernel(how, x, bytes))?;
         Ok(out.into_array())

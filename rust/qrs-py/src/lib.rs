@@ -13,6 +13,7 @@ mod embedding;
 mod error;
 mod fixed;
 mod histogram;
+mod layout;
 mod linear;
 mod norm;
 mod normalize;

@@ -10,6 +10,7 @@ use crate::backend::chosen;
 use crate::call::call;
 use crate::error::{ShapeError, raise};
 use crate::fixed::{Bytes, Pair};
+use crate::layout::Layout;
 
 const PACK: &str = "PackedLinear";
 const DYNAMIC: &str = "dynamic linear";
@@ -99,13 +100,13 @@ impl PackedLinear {
     ) -> PyResult<Bound<'py, PyAny>> {
         let linear = &self.0;
         let (n, k) = (linear.n(), linear.k());
-        let x = Bytes::new(x, QUANTIZED)?;
+        let x = Bytes::new(Layout::InOrder, x, QUANTIZED)?;
         let m = rows(QUANTIZED, x.shape(), k)?;
         let mut shape = x.shape().to_vec();
         shape.pop();
         shape.push(n);
         let level = chosen()?;
-        let work = (&shape[..], m * n * k / PRODUCTS_PER_NANOSECOND);
+        let work = (&shape[..], Layout::InOrder, m * n * k / PRODUCTS_PER_NANOSECOND);
         x.run(py, QUANTIZED, (input, output, span, engine), work, |how, x, out| {
             linear.quantized(level, how, m, x, out)
         })

@@ -1,6 +1,6 @@
 //! Element by element: sums, products, bounds, tables; joining and matrix products.
 
-use numpy::PyUntypedArray;
+use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use qrs::byte::Byte;
@@ -14,9 +14,13 @@ use crate::bytes::{ByteInput, Stored, either, params};
 use crate::call::call;
 use crate::error::{DtypeError, ShapeError};
 use crate::fixed::Pair;
+use crate::layout::{Layout, memory_order};
 
 /// Values a nanosecond, about: decides on the GIL only.
 const PER_NANOSECOND: usize = 4;
+
+/// Two arrays.
+type Two<'a, 'py> = (&'a Bound<'py, PyUntypedArray>, &'a Bound<'py, PyUntypedArray>);
 
 /// `add` or `mul` of two tensors that broadcast.
 #[pyfunction]
@@ -40,43 +44,78 @@ pub(crate) fn binary<'py>(
         }
     };
     let op = operation.name();
-    match (ByteInput::new(a, op)?, ByteInput::new(b, op)?) {
-        (ByteInput::U8(a), ByteInput::U8(b)) => {
-            combined(py, &a, &b, operation, inputs, output, relu)
+    let how = (operation, inputs, output, relu);
+    let (kind, other) = (a.dtype(), b.dtype());
+    match ((kind.kind(), kind.itemsize()), (other.kind(), other.itemsize())) {
+        ((b'u', 1), (b'u', 1)) => combined::<u8>(py, (a, b), how),
+        ((b'i', 1), (b'i', 1)) => combined::<i8>(py, (a, b), how),
+        _ => {
+            ByteInput::new(a, op)?;
+            ByteInput::new(b, op)?;
+            Err(DtypeError::new_err(format!(
+                "{op}: integers of two types came, expected two of uint8 or two of int8"
+            )))
         }
-        (ByteInput::I8(a), ByteInput::I8(b)) => {
-            combined(py, &a, &b, operation, inputs, output, relu)
-        }
-        _ => Err(DtypeError::new_err(format!(
-            "{op}: integers of two types came, expected two of uint8 or two of int8"
-        ))),
     }
 }
 
 fn combined<'py, T: Stored>(
     py: Python<'py>,
-    a: &Input<'py, T>,
-    b: &Input<'py, T>,
-    operation: Operation,
-    inputs: (Pair, Pair),
-    output: Pair,
-    relu: bool,
+    (a, b): Two<'_, 'py>,
+    (operation, inputs, output, relu): (Operation, (Pair, Pair), Pair, bool),
 ) -> PyResult<Bound<'py, PyAny>> {
     let op = operation.name();
     let inputs = [params::<T>(op, inputs.0)?, params::<T>(op, inputs.1)?];
     let binary = Binary { operation, inputs, output: params::<T>(op, output)?, relu };
-    let meeting = match Broadcast::new(op, a.shape(), b.shape()) {
-        Ok(meeting) => meeting,
-        Err(error) => return Err(ShapeError::new_err(error.to_string())),
-    };
+    let (a, b, meeting, mut out) = met::<T>(op, (a, b))?;
     let level = chosen()?;
-    let mut out = Output::<T>::new(py, meeting.shape())?;
     let (pair, y) = ((a.slice(), b.slice()), out.slice());
     call(py, y.len() / PER_NANOSECOND, || binary.apply(level, &meeting, pair, y))?;
     Ok(out.into_array())
 }
 
-/// Bytes held between two others.
+/// The operands of [`binary`], how they meet, and room for the result.
+type Met<'py, T> = (Input<'py, T>, Input<'py, T>, Broadcast, Output<'py, T>);
+
+/// The result lies in memory as the larger of two arrays that broadcast does, the first of two alike.
+fn met<'py, T: Stored>(op: &'static str, (a, b): Two<'_, 'py>) -> PyResult<Met<'py, T>> {
+    let refused = |error: qrs::error::Error| ShapeError::new_err(error.to_string());
+    if a.shape() == b.shape() && alike(a, b) {
+        let layout = Layout::Own;
+        let each = [a, b].map(|x| Input::<T>::laid_out(layout, x, op, "input"));
+        let [a, b] = each;
+        let (a, b) = (a?, b?);
+        let meeting =
+            Broadcast::new(op, &[a.slice().len()], &[b.slice().len()]).map_err(refused)?;
+        let out = Output::like(a.array())?;
+        return Ok((a, b, meeting, out));
+    }
+    let shape = Broadcast::new(op, a.shape(), b.shape()).map_err(refused)?.shape().to_vec();
+    let larger = if a.len() >= b.len() { a } else { b };
+    let (rank, missing) = (shape.len(), shape.len() - larger.ndim());
+    let own = memory_order(larger.strides()).into_iter().map(|axis| axis + missing);
+    let order: Vec<usize> = (0..missing).chain(own).collect();
+    let moved = |x: &Bound<'py, PyUntypedArray>| {
+        let missing = rank - x.ndim();
+        let own: Vec<usize> =
+            order.iter().filter(|&&axis| axis >= missing).map(|axis| axis - missing).collect();
+        let len = |&axis: &usize| if axis < missing { 1 } else { x.shape()[axis - missing] };
+        let lens: Vec<usize> = order.iter().map(len).collect();
+        Ok::<_, PyErr>((Input::<T>::laid_out(Layout::Axes(&own), x, op, "input")?, lens))
+    };
+    let ((a, a_lens), (b, b_lens)) = (moved(a)?, moved(b)?);
+    let meeting = Broadcast::new(op, &a_lens, &b_lens).map_err(refused)?;
+    let out = Output::laid_out(a.array().py(), &shape, Layout::Axes(&order))?;
+    Ok((a, b, meeting, out))
+}
+
+/// Whether two arrays of one shape have the same order of axes in memory.
+fn alike(a: &Bound<'_, PyUntypedArray>, b: &Bound<'_, PyUntypedArray>) -> bool {
+    let strides = a.strides().iter().zip(b.strides());
+    strides.zip(a.shape()).all(|((a, b), &len)| a == b || len == 1)
+}
+
+/// Bytes held between two others; the result lies in memory as `x` does.
 #[pyfunction]
 #[pyo3(signature = (x, low, high, /))]
 pub(crate) fn clamp<'py>(
@@ -85,7 +124,7 @@ pub(crate) fn clamp<'py>(
     low: i32,
     high: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    either!(ByteInput::new(x, "clamp")?, clamped(py, _, low, high))
+    either!(ByteInput::laid_out(Layout::Own, x, "clamp")?, clamped(py, _, low, high))
 }
 
 fn clamped<'py, T: Stored>(
@@ -96,7 +135,7 @@ fn clamped<'py, T: Stored>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let byte = |v: i32| <T as Byte>::from_int(v.clamp(T::SPAN.min, T::SPAN.max));
     let (level, bounds) = (chosen()?, (byte(low), byte(high)));
-    let mut out = Output::<T>::new(py, x.shape())?;
+    let mut out = Output::<T>::like(x.array())?;
     let (x, y) = (x.slice(), out.slice());
     call(py, y.len() / 20, || qrs::pointwise::clamp(level, x, bounds, y))?;
     Ok(out.into_array())
@@ -113,7 +152,7 @@ fn table(array: &Bound<'_, PyUntypedArray>, op: &str) -> PyResult<Table> {
     }
 }
 
-/// `table[x]`.
+/// `table[x]`, which lies in memory as `x` does.
 #[pyfunction]
 #[pyo3(signature = (x, table, /))]
 pub(crate) fn lookup<'py>(
@@ -123,9 +162,9 @@ pub(crate) fn lookup<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     const OP: &str = "lookup";
     let table = self::table(table, OP)?;
-    let x = Input::<u8>::new(x, OP, "input")?;
+    let x = Input::<u8>::laid_out(Layout::Own, x, OP, "input")?;
     let level = chosen()?;
-    let mut out = Output::<u8>::new(py, x.shape())?;
+    let mut out = Output::<u8>::like(x.array())?;
     let (x, y) = (x.slice(), out.slice());
     call(py, y.len() / PER_NANOSECOND, || table.apply(level, x, y))?;
     Ok(out.into_array())

@@ -12,6 +12,7 @@ use crate::array::{AnyInput, Element, Input, Output};
 use crate::backend::chosen;
 use crate::call::call;
 use crate::error::{NonFiniteError, ShapeError, raise};
+use crate::layout::Layout;
 
 const QUANTIZE: &str = "quantize";
 const DEQUANTIZE: &str = "dequantize";
@@ -41,7 +42,7 @@ enum Storage {
     I32,
 }
 
-/// Stored integers of floats under one scale.
+/// Stored integers of floats under one scale; they lie in memory as the floats do.
 #[pyfunction]
 #[pyo3(signature = (x, scale, zero_point, kind, /))]
 #[expect(clippy::cast_possible_truncation, reason = "the formulas use the nearest f32")]
@@ -52,7 +53,7 @@ pub(crate) fn quantize<'py>(
     zero_point: i32,
     kind: &str,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let x = Input::<f32>::new(x, QUANTIZE, "input")?;
+    let x = Input::<f32>::laid_out(Layout::Own, x, QUANTIZE, "input")?;
     let (span, storage) = stored_type(kind)?;
     let params = QParams { scale: scale as f32, zero_point }.checked(QUANTIZE, span);
     let by = params.map_err(|error| raise(&error))?.quantizer(span, Rounding::ThenAdd);
@@ -121,13 +122,13 @@ fn stored_as<'py, T: Element + Stored>(
     by: &[Quantizer],
 ) -> PyResult<Bound<'py, PyAny>> {
     let level = chosen()?;
-    let mut out = Output::<T>::new(py, x.shape())?;
+    let mut out = Output::<T>::like(x.array())?;
     let (x, q) = (x.slice(), out.slice());
     call(py, x.len() / PER_NANOSECOND, || qrs::quantize::quantize(level, x, axis, by, q))?;
     Ok(out.into_array())
 }
 
-/// Floats that integers stand for under one scale.
+/// Floats that integers stand for under one scale; they lie in memory as the integers do.
 #[pyfunction]
 #[pyo3(signature = (q, scale, zero_point, /))]
 #[expect(clippy::cast_possible_truncation, reason = "the formulas use the nearest f32")]
@@ -137,7 +138,7 @@ pub(crate) fn dequantize<'py>(
     scale: f64,
     zero_point: i32,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let q = AnyInput::new(q, DEQUANTIZE, "input")?;
+    let q = AnyInput::laid_out(Layout::Own, q, DEQUANTIZE, "input")?;
     let by = QParams { scale: scale as f32, zero_point }.dequantizer();
     real(py, &q, Axis::none(q.shape().iter().product()), &[by])
 }
@@ -152,7 +153,7 @@ pub(crate) fn dequantize_per_channel<'py>(
     zero_points: &Bound<'py, PyUntypedArray>,
     axis: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let q = AnyInput::new(q, DEQUANTIZE, "input")?;
+    let q = AnyInput::laid_out(Layout::InOrder, q, DEQUANTIZE, "input")?;
     let place = axis_of(DEQUANTIZE, q.shape(), axis)?;
     let by = each_channel(DEQUANTIZE, place, scales, zero_points, |scale, zero_point: i32| {
         Ok(QParams { scale, zero_point }.dequantizer())
@@ -170,7 +171,7 @@ pub(crate) fn dequantize_float_qparams<'py>(
     zero_points: &Bound<'py, PyUntypedArray>,
     axis: usize,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let q = AnyInput::new(q, DEQUANTIZE, "input")?;
+    let q = AnyInput::laid_out(Layout::InOrder, q, DEQUANTIZE, "input")?;
     let place = axis_of(DEQUANTIZE, q.shape(), axis)?;
     let by = each_channel(DEQUANTIZE, place, scales, zero_points, |scale, zero_point: f32| {
         Ok(RealQParams { scale, zero_point }.dequantizer())
@@ -198,7 +199,7 @@ fn real_from<'py, T: Element + Stored>(
     by: &[Dequantizer],
 ) -> PyResult<Bound<'py, PyAny>> {
     let level = chosen()?;
-    let mut out = Output::<f32>::new(py, q.shape())?;
+    let mut out = Output::<f32>::like(q.array())?;
     let (q, x) = (q.slice(), out.slice());
     call(py, q.len() / PER_NANOSECOND, || qrs::quantize::dequantize(level, q, axis, by, x))?;
     Ok(out.into_array())

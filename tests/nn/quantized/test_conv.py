@@ -173,14 +173,26 @@ def test_lopsided_same_padding() -> None:
     assert y.equal(plain(qrs.QTensor.from_ints(ints, 0.03, 95, qrs.quint8)))
 
 
-def test_outputs_are_channels_last_in_memory_and_inputs_may_be_either() -> None:
-    layer = fill(nnq.Conv2d(4, 8, 3), per_channel=True)
-    x = image(2, 4, 6, 5)
+@pytest.mark.parametrize("kind", [qrs.quint8, qrs.qint8], ids=str)
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_outputs_are_channels_last_in_memory_and_inputs_may_lie_in_any_way(
+    rank: int, kind: qrs.dtype
+) -> None:
+    layer = fill((nnq.Conv1d, nnq.Conv2d, nnq.Conv3d)[rank - 1](4, 8, 3), per_channel=True)
+    layer._set_output(0.5, 3, kind)
+    ints = np.random.default_rng(1).integers(0, 127, (2, 4, 6, 5, 7)[: rank + 2]).astype(kind.numpy)
+    x = qrs.QTensor.from_ints(ints, 0.03, 95, kind)
     y = layer(x)
-    assert y.int_repr().numpy().transpose(0, 2, 3, 1).flags.c_contiguous
-    ints = np.ascontiguousarray(x.int_repr().numpy().transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
-    last = qrs.QTensor._wrap(ints, x._qparams, qrs.quint8)
-    assert layer(last).equal(y)
+    assert np.moveaxis(y._ints, 1, -1).flags.c_contiguous
+    first = (slice(None, None, -1), *[slice(None)] * (rank + 1))
+    for other in (
+        np.moveaxis(np.moveaxis(ints, 1, -1).copy(), -1, 1),
+        np.asfortranarray(ints),
+        np.repeat(ints, 2, -1)[..., ::2],
+        np.repeat(ints, 2, 1)[:, ::2],
+        ints[first].copy()[first],
+    ):
+        assert layer(qrs.QTensor._wrap(other, x._qparams, kind)).equal(y)
 
 
 def test_images_without_a_batch() -> None:

@@ -91,6 +91,22 @@ def test_the_order_in_memory_does_not_matter(change: Callable[..., qrs.QTensor])
     assert QF.cat([a, change(b)], 1).equal(wanted)
 
 
+@pytest.mark.parametrize("shapes", [((2, 3, 4, 5), (4, 5)), ((3, 4, 5), (1, 1, 4, 5))], ids=str)
+def test_tensors_of_fewer_axes_may_lie_in_any_way(shapes: Any) -> None:
+    a, b = random(shapes[0], qrs.qint8, 1), random(shapes[1], qrs.qint8, 2)
+    wanted = QF.mul(a, b, 0.1, 3)
+    for x in (a, last(a), sliced(a)):
+        for y in (b, last(b), sliced(b)):
+            assert QF.mul(x, y, 0.1, 3).equal(wanted)
+            assert QF.mul(y, x, 0.1, 3).equal(wanted)
+
+
+def test_shapes_that_do_not_meet_are_named_as_they_came() -> None:
+    a, b = last(random((2, 3, 4), qrs.quint8)), random((2, 4, 4), qrs.quint8)
+    with pytest.raises(ShapeError, match=r"\[2, 3, 4\] and \[2, 4, 4\] came"):
+        QF.add(a, b, 0.1, 0)
+
+
 def test_a_result_keeps_its_channels_last_in_memory() -> None:
     x = last(random((2, 3, 4, 5), qrs.quint8))
     for y in (QF.add(x, x, 0.1, 0), QF.cat([x, x], 1), QF.add_scalar(x, 100.0), x.relu()):

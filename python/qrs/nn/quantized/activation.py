@@ -54,7 +54,7 @@ class Hardswish(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.hardswish(self._checked(input), *self._pair)
+        return F.hardswish(self._checked(input), *self._output)
 
 
 class SiLU(_Activation):
@@ -80,7 +80,7 @@ class SiLU(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.silu(self._checked(input), *self._pair)
+        return F.silu(self._checked(input), *self._output)
 
 
 class GELU(_Activation):
@@ -109,7 +109,7 @@ class GELU(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.gelu(self._checked(input), *self._pair, self.approximate)
+        return F.gelu(self._checked(input), *self._output, self.approximate)
 
 
 class CELU(_Activation):
@@ -138,7 +138,7 @@ class CELU(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.celu(self._checked(input), *self._pair, self.alpha)
+        return F.celu(self._checked(input), *self._output, self.alpha)
 
 
 class ELU(_Activation):
@@ -167,7 +167,7 @@ class ELU(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.elu(self._checked(input), *self._pair, self.alpha)
+        return F.elu(self._checked(input), *self._output, self.alpha)
 
 
 class LeakyReLU(_Activation):
@@ -201,7 +201,7 @@ class LeakyReLU(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.leaky_relu(self._checked(input), self.negative_slope, False, *self._pair)
+        return F.leaky_relu(self._checked(input), self.negative_slope, False, *self._output)
 
 
 class Sigmoid(_Activation):
@@ -226,7 +226,7 @@ class Sigmoid(_Activation):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.sigmoid(self._checked(input), *self._pair)
+        return F.sigmoid(self._checked(input), *self._output)
 
 
 class ReLU6(Module):

@@ -58,7 +58,7 @@ class _BatchNorm(NormBase):
             self.running_mean,
             self.running_var,
             self.eps,
-            *self._pair,
+            *self._output,
             relu=self.relu,
         )
 
@@ -178,10 +178,10 @@ class _InstanceNorm(NormBase):
         if single:
             x = x.unsqueeze(0)
         if self.running_mean is None:
-            y = F.instance_norm(x, self.weight, self.bias, self.eps, *self._pair)
+            y = F.instance_norm(x, self.weight, self.bias, self.eps, *self._output)
         else:
             mean, var = self.running_mean, self.running_var
-            y = F.batch_norm(x, self.weight, self.bias, mean, var, self.eps, *self._pair)
+            y = F.batch_norm(x, self.weight, self.bias, mean, var, self.eps, *self._output)
         return y.squeeze(0) if single else y
 
     def extra_repr(self) -> str:

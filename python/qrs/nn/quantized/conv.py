@@ -7,13 +7,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from qrs._kernels import PackedConv, contiguous
+from qrs._kernels import PackedConv
 from qrs.errors import ShapeError
 from qrs.nn.functional.padding import pad
 from qrs.nn.functional.windows import check_images, check_numbers, check_output_padding
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import ConvSettings, Ints
-from qrs.nn.quantized.images import TO_FIRST, TO_LAST
+from qrs.nn.quantized.images import TO_LAST
 from qrs.nn.quantized.static import StaticLayer
 from qrs.nn.quantized.weights import kernel_params
 from qrs.qtensor import QTensor
@@ -75,20 +75,11 @@ class QuantizedConv(StaticLayer, ConvSettings):
         """
         own: Any = x._qparams
         try:
-            out = self._packed.quantized(
-                # Images as they come from a file have channels first: NumPy took as long to reorder
-                # them as the first layer of MobileNetV2 to run.
-                contiguous(ints.transpose(TO_LAST[self.rank])),
-                *sizes,
-                own.pair,
-                self._pair,
-                self._span,
-                self.engine,
-            )
+            out = self._packed.quantized(ints, *sizes, own, self._output, self._span, self.engine)
         except ShapeError:
             check_images(self._get_name(), self.rank, x.shape, self.in_channels)
             raise
-        return QTensor._wrap(out.transpose(TO_FIRST[self.rank]), self._output, self.output_dtype)
+        return QTensor._wrap(out, self._output, self.output_dtype)
 
     def _unbatched(self, x: QTensor, **settings: Any) -> QTensor:
         """The output for one image (C, *S); the error if it is none."""
@@ -183,9 +174,12 @@ class _Conv(QuantizedConv):
             If the input does not fit.
         """
         x = self._checked(input)
-        if x._ints.ndim != self.rank + 2:
+        ints = x._ints
+        if ints.ndim != self.rank + 2:
             return self._unbatched(x)
-        return self._run(x, self._padded(x) if self._own_padding else x._ints)
+        if self._own_padding:
+            ints = self._padded(x)
+        return self._run(x, ints)
 
 
 class Conv1d(_Conv):

@@ -45,8 +45,8 @@ def _two(operation: str, a: Any, b: Any) -> tuple[QTensor, QTensor]:
 
 def combined(operation: str, a: QTensor, b: QTensor, output: PerTensor, relu: bool) -> QTensor:
     """Add or multiply two tensors of bytes of one type, which were checked."""
-    pairs = (pair_of(a), pair_of(b))
-    ints = _kernels.binary(operation, a._ints, b._ints, pairs, output.pair, relu)
+    inputs = (pair_of(a), pair_of(b))
+    ints = _kernels.binary(operation, a._ints, b._ints, inputs, output, relu)
     return QTensor._wrap(ints, output, a._dtype)
 
 
@@ -345,7 +345,7 @@ def matmul(a: QTensor, b: QTensor, scale: float, zero_point: int) -> QTensor:
         )
     x, y = np.broadcast_to(x, (*lead, m, k)), np.broadcast_to(y, (*lead, k, n))
     output = per_tensor(scale, zero_point, a._dtype, "quantized.matmul")
-    pairs = (pair_of(a), pair_of(b), output.pair)
+    pairs = (pair_of(a), pair_of(b), output)
     ints = _products(x.reshape(-1, m, k), y.reshape(-1, k, n), *pairs)
     shape = [*lead, *(() if left.ndim == 1 else (m,)), *(() if right.ndim == 1 else (n,))]
     return QTensor._wrap(ints.reshape(shape), output, a._dtype)

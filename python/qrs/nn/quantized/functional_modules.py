@@ -214,11 +214,13 @@ class QFunctional(QuantizedOutput):
             result = logger(result)
         return result
 
+    def _combined(self, operation: str, x: QTensor, y: QTensor, relu: bool) -> QTensor:
+        x, y = self._checked(x), self._checked(y)
+        return self._watched(combined(operation, x, y, self._result(), relu))
+
     def add(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum."""
-        return self._watched(
-            combined("add", self._checked(x), self._checked(y), self._result(), False)
-        )
+        return self._combined("add", x, y, False)
 
     def add_scalar(self, x: QTensor, y: float) -> QTensor:
         """The sum with a number: the integers stay where the zero point can follow."""
@@ -226,9 +228,7 @@ class QFunctional(QuantizedOutput):
 
     def mul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product."""
-        return self._watched(
-            combined("mul", self._checked(x), self._checked(y), self._result(), False)
-        )
+        return self._combined("mul", x, y, False)
 
     def mul_scalar(self, x: QTensor, y: float) -> QTensor:
         """The product with a number: the integers stay (a negative one mirrors them)."""
@@ -236,17 +236,15 @@ class QFunctional(QuantizedOutput):
 
     def matmul(self, x: QTensor, y: QTensor) -> QTensor:
         """The product of matrices, or of batches of them."""
-        return self._watched(F.matmul(self._checked(x), self._checked(y), *self._result().pair))
+        return self._watched(F.matmul(self._checked(x), self._checked(y), *self._result()))
 
     def cat(self, x: Sequence[QTensor], dim: int = 0) -> QTensor:
         """The tensors joined along a dimension."""
-        return self._watched(F.cat([self._checked(item) for item in x], dim, *self._result().pair))
+        return self._watched(F.cat([self._checked(item) for item in x], dim, *self._result()))
 
     def add_relu(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum, cut at 0 from below."""
-        return self._watched(
-            combined("add", self._checked(x), self._checked(y), self._result(), True)
-        )
+        return self._combined("add", x, y, True)
 
     def _get_name(self) -> str:
         return type(self).__name__

@@ -101,7 +101,7 @@ def batch_norm(
             _floats(bias),
             eps,
             pair_of(x),
-            output.pair,
+            output,
             relu,
             channels_last,
         )
@@ -153,7 +153,7 @@ def layer_norm(
         _floats(bias),
         eps,
         pair_of(x),
-        output.pair,
+        output,
     )
     return QTensor._wrap(ints, output, x._dtype)
 
@@ -243,7 +243,7 @@ def _grouped(
             _floats(bias),
             eps,
             pair_of(x),
-            output.pair,
+            output,
             channels_last,
         )
 

@@ -93,7 +93,7 @@ class Linear(StaticLayer):
         x = self._checked(input)
         own: Any = x._qparams
         try:
-            ints = self._packed.quantized(x._ints, own.pair, self._pair, self._span, self.engine)
+            ints = self._packed.quantized(x._ints, own, self._output, self._span, self.engine)
         except ShapeError:
             check_features(self._get_name(), x.shape, self.in_features)
             raise

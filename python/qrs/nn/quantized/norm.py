@@ -86,7 +86,9 @@ class LayerNorm(NormBase):
     def forward(self, input: Any) -> QTensor:
         """Normalise ``input``, shape (*, *normalized_shape)."""
         x = self._normalised(input)
-        return F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps, *self._pair)
+        return F.layer_norm(
+            x, self.normalized_shape, self.weight, self.bias, self.eps, *self._output
+        )
 
     def extra_repr(self) -> str:
         """Sizes and quantization."""
@@ -143,7 +145,7 @@ class GroupNorm(NormBase):
     def forward(self, input: Any) -> QTensor:
         """Normalise ``input``, shape (N, num_channels, *)."""
         x = self._normalised(input)
-        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps, *self._pair)
+        return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps, *self._output)
 
     def extra_repr(self) -> str:
         """Sizes and quantization."""

@@ -80,9 +80,8 @@ def byte_tensor(where: str, value: Any) -> QTensor:
 
 def pair_of(x: QTensor) -> Pair:
     """Scale and zero point of what `byte_tensor` has checked."""
-    qparams: Any = x._qparams
-    pair: Pair = qparams.pair
-    return pair
+    pair: Any = x._qparams
+    return pair  # type: ignore[no-any-return]
 
 
 def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:
@@ -150,7 +149,6 @@ class QuantizedOutput(Module):
     def _put(self, output: PerTensor) -> None:
         """Keep the parameters in the forms in which `forward` wants them."""
         self._output = output
-        self._pair = output.pair
         low, high = _RANGES[self.output_dtype]
         self._span = (output.zero_point if self.relu else low, high)
 
