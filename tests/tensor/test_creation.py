@@ -36,6 +36,22 @@ def test_tensor_copies_and_as_tensor_and_from_numpy_share():
     assert shared.tolist() == same.tolist() == [1.0, 0.0]
 
 
+@pytest.mark.parametrize("kind", ["f2", "f4", "f8", "i1"])
+def test_arrays_of_other_libraries_keep_type_and_memory(kind):
+    class Other:
+        def __init__(self):
+            self.array = np.zeros(3, kind)
+
+        def __array__(self, dtype=None, copy=None):
+            return self.array
+
+    other = Other()
+    x, y = qrs.as_tensor(other), qrs.tensor(other)
+    other.array[1] = 5
+    assert x.numpy().dtype == y.numpy().dtype == kind
+    assert (x.tolist(), y.tolist()) == ([0, 5, 0], [0, 0, 0])
+
+
 def test_as_tensor_of_a_tensor_is_itself():
     x = qrs.ones(2)
     assert qrs.as_tensor(x) is x

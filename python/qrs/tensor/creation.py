@@ -10,7 +10,7 @@ from qrs import dtypes
 from qrs.autograd.arrays import as_array
 from qrs.autograd.graph import Variable
 from qrs.dtypes import dtype as Dtype
-from qrs.errors import DtypeError
+from qrs.errors import DtypeError, type_name
 from qrs.tensor.core import array_of, integers, scalar_of, wrap
 from qrs.tensor.size import device as Device
 
@@ -60,7 +60,8 @@ def _array(where: str, data: Any, dtype: Dtype | None, copy: bool) -> Any:
     if isinstance(data, (list, tuple)):
         data = _unwrapped(data)
     data = array_of(data)
-    inferred = not isinstance(data, (np.ndarray, np.generic))
+    # Arrays keep their type, those of other libraries too.
+    inferred = not hasattr(data, "__array__")
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -164,7 +165,7 @@ def from_numpy(array: Any) -> Tensor:
     """
     if not isinstance(array, np.ndarray):
         raise DtypeError(
-            f"from_numpy: a value of type {type(array).__name__} came, a NumPy array was "
+            f"from_numpy: a value of type {type_name(array)} came, a NumPy array was "
             "expected; use qrs.tensor for other data"
         )
     return wrap(as_array(array))
@@ -183,7 +184,7 @@ def from_dlpack(source: Any) -> Tensor:
         return wrap(as_array(np.from_dlpack(source)))
     except (AttributeError, BufferError, RuntimeError, TypeError) as error:
         raise DtypeError(
-            f"from_dlpack: {type(source).__name__} does not export its memory to the CPU: {error}"
+            f"from_dlpack: {type_name(source)} does not export its memory to the CPU: {error}"
         ) from error
 
 
