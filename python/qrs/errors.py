@@ -18,7 +18,22 @@ __all__ = [
     "StateDictError",
     "UnquantizedLayerWarning",
     "UnsupportedLayerError",
+    "type_name",
 ]
+
+
+def type_name(value: object) -> str:
+    """The name of a value's type, with the library that it is of, if that is another one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> type_name(np.zeros(2)), type_name(3.0)
+    ('numpy.ndarray', 'float')
+    """
+    cls = type(value)
+    library = cls.__module__.partition(".")[0]
+    return cls.__name__ if library in ("builtins", "qrs") else f"{library}.{cls.__name__}"
 
 
 class QrsError(Exception):

@@ -110,6 +110,59 @@ def test_what_pytorch_breaks_works() -> None:
     assert not hasattr(Q.prepare(model)[1], "activation_post_process")
 
 
+class Sequential:
+    """A model of another library, which has classes of the same names."""
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        Q.prepare,
+        Q.prepare_qat,
+        Q.convert,
+        Q.quantize_dynamic,
+        Q.propagate_qconfig_,
+        lambda model: Q.fuse_modules(model, ["0", "1"]),
+        lambda model: Q.find_modules_to_fuse(model, image()),
+        lambda model: Q.calibrate(model, [image()]),
+    ],
+)
+def test_a_model_of_another_library_is_refused(step: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError, match=r"a tests\.Sequential came, expected a Module of qrs\.nn"):
+        step(Sequential())
+    with pytest.raises(TypeError, match=r"class Linear \(not an instance: add parentheses\)"):
+        step(nn.Linear)
+
+
+class ForeignTensor:
+    """A tensor of another library, with methods of the same names."""
+
+    is_quantized = False
+    dtype, shape = "float32", (2, 4)
+
+    def dim(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: nn.Linear(4, 4),
+        lambda: nn.Conv2d(2, 2, 1),
+        lambda: nn.LSTM(4, 4),
+        lambda: nn.Embedding(4, 4),
+        lambda: Q.quantize_dynamic(nn.Linear(4, 4)),
+        lambda: Q.quantize_dynamic(nn.LSTM(4, 4)),
+        lambda: nnq.Quantize(0.1, 0, qrs.quint8),
+        lambda: nnq.Linear(4, 4),
+        Q.MinMaxObserver,
+    ],
+)
+def test_a_tensor_of_another_library_is_named_as_such(layer: Callable[[], nn.Module]) -> None:
+    with pytest.raises(DtypeError, match=r"a tests\.ForeignTensor(,| came,) expected "):
+        layer()(ForeignTensor())
+
+
 def test_addition_broadcasts() -> None:
     y = nnq.QFunctional().add(qimage(), qimage()[:, :1])
     assert tuple(y.shape) == (2, 2, 4, 4)

@@ -70,6 +70,39 @@ def test_arrays_are_accepted_and_converted_to_the_own_dtype():
     assert layer.weight.dtype is qrs.float32
 
 
+class Foreign:
+    """A tensor of another library that exports its memory."""
+
+    def __init__(self, array):
+        self.array, self.shape = array, array.shape
+
+    def __dlpack__(self, **options):
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_tensors_of_other_libraries_are_accepted():
+    source, target = model(), model()
+    state = source.state_dict()
+    target.load_state_dict({key: Foreign(value.numpy()) for key, value in state.items()})
+    assert all(qrs.equal(value, state[key]) for key, value in target.state_dict().items())
+    # The values are copied.
+    target.fc.weight.data.zero_()
+    assert source.fc.weight.abs().max().item() > 0
+
+
+def test_a_tensor_that_does_not_export_its_memory_says_how_to_come():
+    class Packed(Foreign):
+        def __dlpack__(self, **options):
+            raise BufferError("no such memory")
+
+    state = dict.fromkeys(model().state_dict(), Packed(np.zeros(2)))
+    with pytest.raises(qrs.StateDictError, match=r"a tests\.Packed came.*with torch\.save"):
+        model().load_state_dict(state)
+
+
 def test_error_lists_every_mismatch_with_shapes():
     state = model().state_dict()
     del state["fc.bias"]

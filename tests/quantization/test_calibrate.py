@@ -13,7 +13,7 @@ import pytest
 import qrs
 from qrs import nn
 from qrs import quantization as Q
-from qrs.errors import QrsError
+from qrs.errors import QrsError, type_name
 
 
 class Net(nn.Module):
@@ -115,7 +115,7 @@ def test_misuse_is_explained() -> None:
 
 @pytest.mark.parametrize("data", [ONES, qrs.from_numpy(ONES), Foreign(ONES), {"x": ONES}, "file"])
 def test_one_batch_in_place_of_many_is_refused(data: Any) -> None:
-    name = type(data).__name__
+    name = type_name(data)
     with pytest.raises(TypeError, match=rf"one {name} came as data.*pass \[data\]"):
         Q.calibrate(prepared(), data)
 

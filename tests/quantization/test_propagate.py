@@ -90,7 +90,7 @@ def test_a_name_of_no_module_raises_and_changes_nothing(name: str, hint: str) ->
 
 
 def test_a_key_that_is_no_type_of_modules_raises() -> None:
-    with pytest.raises(TypeError, match=r"<class 'int'> came, expected module types"):
+    with pytest.raises(TypeError, match=r"<class 'int'> came, expected types of modules"):
         propagate_qconfig_(Net(), {int: A})
 
 

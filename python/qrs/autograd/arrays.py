@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from qrs import dtypes
+from qrs.errors import type_name
 
 __all__ = ["Array", "arrayed", "as_array", "is_array", "promote", "typed", "unbroadcast"]
 
@@ -154,7 +155,7 @@ def _operand(value: Any) -> Any:
     if is_array(value):
         return value
     raise TypeError(
-        f"an operand of type {type(value).__name__} came, a Tensor, array or number was expected; "
+        f"an operand of type {type_name(value)} came, a Tensor, array or number was expected; "
         "make one with qrs.tensor(), or with dequantize() of a quantized one"
     )
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from qrs.errors import DtypeError, QrsError
+from qrs.errors import DtypeError, QrsError, type_name
 from qrs.nn.conversion import ConversionMixin
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.parameter import Parameter
@@ -18,7 +18,7 @@ from qrs.nn.registry import Registry
 from qrs.nn.state import StateMixin
 from qrs.tensor import Tensor
 
-__all__ = ["Module"]
+__all__ = ["Module", "check_module"]
 
 _TABLES = ("_parameters", "_buffers", "_modules")
 
@@ -104,7 +104,7 @@ class Module(ConversionMixin, StateMixin):
             if not self._refuses(args):
                 raise
             refusal = DtypeError(
-                f"{type(self).__name__}: a {type(args[0]).__name__} came, expected a tensor; "
+                f"{type(self).__name__}: a {type_name(args[0])} came, expected a tensor; "
                 "make one with qrs.tensor()"
             )
             self._locate(refusal)
@@ -128,7 +128,7 @@ class Module(ConversionMixin, StateMixin):
 
         A module of the caller's may take anything, and so may a container of such modules.
         """
-        if not args or hasattr(args[0], "is_quantized"):
+        if not args or _is_tensor(args[0]):
             return False
         home = type(self).__module__
         return home.startswith("qrs.") and not home.endswith(".container")
@@ -329,6 +329,21 @@ class Module(ConversionMixin, StateMixin):
         return self
 
 
+def check_module(where: str, value: object) -> None:
+    """Refuse what is no module of qrs, such as a model of PyTorch's.
+
+    Raises
+    ------
+    TypeError
+        Says what came.
+    """
+    if not isinstance(value, Module):
+        raise TypeError(
+            f"{where}: a {_describe(value)} came, expected a Module of qrs.nn; make the model of "
+            "qrs.nn, and load the weights of another with load_state_dict"
+        )
+
+
 def _register(
     table: OrderedDict[int, Callable[..., Any]], hook: Callable[..., Any], prepend: bool
 ) -> RemovableHandle:
@@ -348,4 +363,4 @@ def _describe(value: object) -> str:
     """Name a value's type, and say so when a class came instead of an instance."""
     if isinstance(value, type):
         return f"class {value.__name__} (not an instance: add parentheses)"
-    return type(value).__name__
+    return type_name(value)

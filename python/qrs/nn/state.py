@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from qrs.autograd import no_grad
-from qrs.errors import StateDictError
+from qrs.errors import QrsError, StateDictError, type_name
 from qrs.nn.parameter import Parameter
-from qrs.tensor import Tensor
+from qrs.tensor import Tensor, from_dlpack
 
 if TYPE_CHECKING:
     from qrs.nn.module import Module
@@ -168,7 +168,8 @@ class StateMixin:
         Parameters
         ----------
         state_dict : mapping of str to Tensor
-            As `state_dict` or `qrs.load` returns it; arrays are accepted in place of tensors.
+            As `state_dict` or `qrs.load` returns it; arrays and tensors of other libraries are
+            accepted in place of tensors.
         strict : bool
             Refuse a state dict whose names are not exactly this module's.
 
@@ -193,6 +194,7 @@ class StateMixin:
         """
         where = f"{type(self).__name__}.load_state_dict"
         check_state_dict(where, state_dict)
+        values = {name: _from_elsewhere(value) for name, value in state_dict.items()}
         missing: list[str] = []
         unexpected: list[str] = []
         errors: list[str] = []
@@ -209,7 +211,7 @@ class StateMixin:
                     load(child, {k: v for k, v in entries.items() if k.startswith(below)}, below)
 
         with no_grad():
-            load(self, dict(state_dict), "")
+            load(self, values, "")
         if strict:
             if unexpected:
                 errors.insert(0, "no place for: " + ", ".join(map(repr, unexpected)))
@@ -231,7 +233,7 @@ def check_state_dict(where: str, state_dict: object, needed: Iterable[str] = ())
     """
     if not isinstance(state_dict, Mapping):
         raise StateDictError(
-            f"{where}: a {type(state_dict).__name__} came, expected a state dict; read files with "
+            f"{where}: a {type_name(state_dict)} came, expected a state dict; read files with "
             "qrs.load"
         )
     lacking = [name for name in needed if name not in state_dict]
@@ -313,6 +315,16 @@ def _as_first(name: str) -> str:
     return f"{owner}.0.{entry}"
 
 
+def _from_elsewhere(value: Any) -> Any:
+    """A tensor over the memory of one of another library; other values as they are."""
+    if isinstance(value, Tensor | np.ndarray) or not hasattr(value, "__dlpack__"):
+        return value
+    try:
+        return from_dlpack(value)
+    except QrsError:
+        return value
+
+
 def _assign(target: Any, value: Any) -> str:
     """Copy a loaded value into a parameter or buffer; return what is wrong, or nothing.
 
@@ -334,7 +346,9 @@ def _assign(target: Any, value: Any) -> str:
 
 
 def _mismatch(target: Any, value: Any) -> str:
-    problem = f"a {type(value).__name__} came, expected a {type(target).__name__}"
+    problem = f"a {type_name(value)} came, expected a {type(target).__name__}"
     if getattr(value, "is_quantized", False):
         return f"{problem}; quantize the model as the saved one was, then load"
+    if hasattr(value, "__dlpack__"):
+        return f"{problem}; save its state dict with torch.save, and load what qrs.load reads"
     return problem

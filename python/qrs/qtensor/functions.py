@@ -10,7 +10,7 @@ import numpy as np
 from qrs import _kernels
 from qrs.autograd.arrays import as_array
 from qrs.dtypes import dtype
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.qtensor.core import Array, quantized, storage_type
 from qrs.qtensor.qparams import per_channel, per_tensor
 from qrs.qtensor.qtensor import QTensor
@@ -157,7 +157,7 @@ def _expect(x: Any, where: str) -> QTensor:
     if isinstance(x, QTensor):
         return x
     raise DtypeError(
-        f"{where}: a {type(x).__name__} came, expected a quantized tensor; use quantize_per_tensor"
+        f"{where}: a {type_name(x)} came, expected a quantized tensor; use quantize_per_tensor"
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from qrs.autograd import no_grad
 from qrs.errors import NotCalibratedError, QrsError
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.quantization.inputs import check_batches, run_batch
 from qrs.quantization.observe import is_activation_post_process
 from qrs.quantization.observer import UniformQuantizationObserverBase
@@ -70,7 +70,8 @@ def calibrate(
     QrsError
         If the model has no observer.
     TypeError
-        If ``data`` is one tensor or dict, or a batch does not fit the inputs of the model.
+        If the model is none of `qrs.nn`, ``data`` is one tensor or dict, or a batch does not fit
+        the inputs of the model.
     ValueError
         If there was no batch at all, or ``tolerance`` or ``patience`` is not above 0.
 
@@ -83,6 +84,7 @@ def calibrate(
     >>> qrs.quantization.calibrate(prepared, (qrs.randn(4, 2) for _ in range(3)))
     3
     """
+    check_module("calibrate", model)
     if not any(is_activation_post_process(module) for module in model.modules()):
         refuse_converted("calibrate", model)
         raise QrsError(

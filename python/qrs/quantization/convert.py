@@ -10,7 +10,7 @@ from typing import Any
 from qrs.backends import quantized
 from qrs.errors import NotCalibratedError, QrsError, UnquantizedLayerWarning
 from qrs.nn.intrinsic import FusedModule
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.quantization.observe import is_activation_post_process, observer_hook
 from qrs.quantization.propagate import remove_qconfig_
 from qrs.quantization.swaps import (
@@ -55,8 +55,10 @@ def convert(
 
     Raises
     ------
+    TypeError
+        If the model is none of `qrs.nn`.
     QrsError
-        If the model was not prepared, or is converted already.
+        If it was not prepared, or is converted already.
     NotCalibratedError
         If an observer has seen no data; the message names its module.
 
@@ -83,6 +85,7 @@ def convert(
     >>> qrs.quantization.convert(prepared, {qrs.nn.Linear: Scale})[0].scale > 0
     True
     """
+    check_module("convert", module)
     static = mapping is None
     if mapping is None:
         mapping = get_default_static_quant_module_mappings()

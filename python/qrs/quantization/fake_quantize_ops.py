@@ -9,7 +9,7 @@ import numpy as np
 
 from qrs.autograd import Sample, define_fused
 from qrs.autograd.arrays import Array, arrayed, is_array
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.tensor import Tensor, apply
 
 __all__ = [
@@ -134,7 +134,7 @@ def check_float(where: str, x: Any) -> None:
         If it is no float tensor.
     """
     if not isinstance(x, Tensor) or not x.dtype.is_floating_point:
-        came = x.dtype if isinstance(x, Tensor) else f"a {type(x).__name__}"
+        came = x.dtype if isinstance(x, Tensor) else f"a {type_name(x)}"
         raise DtypeError(f"{where}: {came} came, expected a float Tensor; use .float() before")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import qrs.nn as nn
 from qrs.errors import UnsupportedLayerError
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.quantization.fusion_patterns import (
     DEFAULT_OP_LIST_TO_FUSER_METHOD,
     Fuser,
@@ -152,6 +152,7 @@ def find_modules_to_fuse(
     >>> qrs.quantization.find_modules_to_fuse(model, qrs.zeros(1, 1, 4, 4))
     [['0', '1', '2']]
     """
+    check_module("find_modules_to_fuse", model)
     extra = _extra_patterns(fuse_custom_config_dict)
     longest = max(len(types) for types in [*DEFAULT_OP_LIST_TO_FUSER_METHOD, *extra])
     readers = sole_readers(model, example_inputs)
@@ -228,8 +229,10 @@ def fuse_modules(
     ------
     UnsupportedLayerError
         If no pattern fits a group, or it is fused already.
+    TypeError
+        If the model is none of `qrs.nn`.
     QrsError
-        If the model is prepared or converted already.
+        If it is prepared or converted already.
     ValueError
         If modes or sizes do not fit, a group has fewer than two names, its modules stand in one
         Sequential and do not follow each other, or "auto" came without ``example_inputs``.
@@ -243,6 +246,7 @@ def fuse_modules(
     >>> [type(m).__name__ for m in qrs.quantization.fuse_modules(model, ["0", "1"])]
     ['LinearReLU', 'Identity']
     """
+    check_module("fuse_modules", model)
     if not inplace:
         model = copy.deepcopy(model)
     extra = _extra_patterns(fuse_custom_config_dict)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from qrs.errors import type_name
 from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor, from_dlpack, from_numpy
@@ -25,7 +26,7 @@ def check_batches(where: str, data: object) -> None:
     """
     if isinstance(data, str | Mapping) or hasattr(data, "__dlpack__"):
         raise TypeError(
-            f"{where}: one {type(data).__name__} came as data, expected an iterable of batches; "
+            f"{where}: one {type_name(data)} came as data, expected an iterable of batches; "
             "pass [data], or parts of a tensor, such as data.split(32)"
         )
 

@@ -13,7 +13,7 @@ from qrs.nn.hooks import RemovableHandle
 from qrs.nn.intrinsic import FusedModule
 from qrs.nn.layers.container import Identity, Sequential
 from qrs.nn.layers.dropout import Dropout, Dropout1d, Dropout2d, Dropout3d
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.quantization.fake_quantize import FakeQuantizeBase, FixedQParamsFakeQuantize
 from qrs.quantization.observer import ObserverBase
 from qrs.quantization.propagate import propagate_qconfig_
@@ -104,7 +104,7 @@ def prepare(
     QrsError
         If no module has a qconfig, or the model has been prepared or converted already.
     TypeError
-        If a qconfig makes something that is no observer.
+        If the model is none of `qrs.nn`, or a qconfig makes something that is no observer.
 
     Warns
     -----
@@ -121,6 +121,7 @@ def prepare(
     >>> type(prepared[1].activation_post_process).__name__
     'MSEObserver'
     """
+    check_module("prepare", model)
     refuse_prepared("prepare", model)
     if not inplace:
         model = copy.deepcopy(model)

@@ -8,7 +8,7 @@ from typing import Any
 
 import qrs.nn as nn
 from qrs.errors import UnsupportedLayerError
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.quantization.qconfig import assert_valid_qconfig
 from qrs.quantization.stubs import QuantWrapper
 
@@ -44,7 +44,9 @@ def check_keys(where: str, model: Module, entries: QConfigSpec) -> None:
                     hint = f"for all of this type pass qrs.nn.{key}"
                 raise UnsupportedLayerError(f"{where}: no module is named {key!r}; {hint}")
         elif not (isinstance(key, type) and issubclass(key, Module)):
-            raise TypeError(f"{where}: {key!r} came, expected module types and dotted names")
+            raise TypeError(
+                f"{where}: {key!r} came, expected types of modules of qrs.nn and dotted names"
+            )
 
 
 def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) -> None:
@@ -65,7 +67,8 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
     UnsupportedLayerError
         If a name is that of no module.
     TypeError
-        If a value is neither a qconfig nor None, or a key neither a name nor a type.
+        If ``module`` is none of `qrs.nn`, a value is neither a qconfig nor None, or a key neither a
+        name nor a type.
 
     Examples
     --------
@@ -76,6 +79,7 @@ def propagate_qconfig_(module: Module, qconfig_dict: QConfigSpec | None = None) 
     >>> model[0].qconfig is default_qconfig, model[1].qconfig
     (True, None)
     """
+    check_module("propagate_qconfig_", module)
     entries = {} if qconfig_dict is None else qconfig_dict
     check_keys("propagate_qconfig_", module, entries)
     # A module may have several names.

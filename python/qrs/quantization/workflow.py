@@ -10,7 +10,7 @@ from typing import Any
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.errors import QrsError, UnquantizedLayerWarning, UnsupportedLayerError
-from qrs.nn.module import Module
+from qrs.nn.module import Module, check_module
 from qrs.nn.qat import WeightFakeQuant
 from qrs.quantization.convert import ModuleMap, convert, convert_modules
 from qrs.quantization.observe import name_observers, prepare
@@ -72,7 +72,8 @@ def quantize_dynamic(
     UnsupportedLayerError
         If a type or name was asked for that cannot be quantized.
     TypeError
-        If ``qconfig_spec`` is no collection, or holds something else.
+        If the model is none of `qrs.nn`, or ``qconfig_spec`` is no collection, or holds something
+        else.
     ValueError
         If there is no default qconfig for ``dtype``.
 
@@ -93,6 +94,7 @@ def quantize_dynamic(
       (2): Linear(in_features=3, out_features=2, bias=True)
     )
     """
+    check_module("quantize_dynamic", model)
     table = get_default_dynamic_quant_module_mappings() if mapping is None else mapping
     if qconfig_spec is None:
         qconfig_spec = set(dynamic_types(dtype)) & set(table)
@@ -183,8 +185,10 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
 
     Raises
     ------
+    TypeError
+        If the model is none of `qrs.nn`.
     ValueError
-        If the model is in evaluation mode.
+        If it is in evaluation mode.
     QrsError
         If no module has a qconfig, or one has a qconfig that only observes.
 
@@ -197,6 +201,7 @@ def prepare_qat(model: Module, mapping: ModuleMap | None = None, inplace: bool =
     >>> type(prepared[1]) is qrs.nn.qat.Linear
     True
     """
+    check_module("prepare_qat", model)
     if not model.training:
         raise ValueError(
             "prepare_qat: a model in evaluation mode came, expected training mode; call "

@@ -12,7 +12,7 @@ from qrs.autograd.graph import Variable
 from qrs.autograd.graph import wrap as _wrap
 from qrs.autograd.in_place import apply_in_place as _apply_in_place
 from qrs.autograd.record import apply as _apply
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 
 if TYPE_CHECKING:
     from qrs.tensor.tensor_type import Tensor
@@ -77,8 +77,7 @@ def on_tensor(function: Callable[Concatenate[Tensor, P], R]) -> Callable[Concate
                 else "convert it with qrs.tensor"
             )
             raise DtypeError(
-                f"{name}: a value of type {type(input).__name__} came, a Tensor was expected; "
-                f"{advice}"
+                f"{name}: a value of type {type_name(input)} came, a Tensor was expected; {advice}"
             )
         result: R = method(*args, **kwargs)
         return result

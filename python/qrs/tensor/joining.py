@@ -13,7 +13,7 @@ import numpy as np
 
 from qrs.autograd.rules import elementwise, joining
 from qrs.autograd.rules import shape as rules
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.tensor.core import (
     Dim,
     apply,
@@ -153,7 +153,7 @@ def _several(where: str, tensors: Sequence[Tensor]) -> list[Tensor]:
     for i, item in enumerate(items):
         if not isinstance(getattr(item, "_array", None), np.ndarray):
             raise DtypeError(
-                f"{where}: item {i} is of type {type(item).__name__}, Tensors were expected"
+                f"{where}: item {i} is of type {type_name(item)}, Tensors were expected"
             )
     return items
 

@@ -84,7 +84,7 @@ def test_binary_losses_agree():
         (lambda x: F.linear(x[:, :, None], qrs.zeros(2, 4)), qrs.ShapeError, r"x\.flatten\(1\)"),
         (lambda x: F.linear(x.long(), x), qrs.DtypeError, "input of dtype qrs.int64"),
         (lambda x: F.linear(x, x.double()), qrs.DtypeError, "one dtype"),
-        (lambda x: F.linear(np.ones((2, 2)), x), qrs.DtypeError, "input is a ndarray"),
+        (lambda x: F.linear(np.ones((2, 2)), x), qrs.DtypeError, "input is a numpy.ndarray"),
         (lambda x: F.bilinear(x, x, qrs.zeros(1, 4, 5)), qrs.ShapeError, "dimensions 4 and 5"),
         (lambda x: F.pad(x, (1, 2, 3)), qrs.ShapeError, "two numbers per axis"),
         (lambda x: F.pad(x, (-3, -2)), qrs.ShapeError, "nothing would be left"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs.autograd import Sample, define, vjp
 from qrs.autograd.arrays import Array
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.nn.functional.products import times_transposed
 from qrs.tensor import Tensor, apply
 
@@ -37,8 +37,8 @@ def check_floats(where: str, **tensors: Any) -> None:
             )
         if not isinstance(value, Tensor):
             raise DtypeError(
-                f"{where}: {name} is a {type(value).__name__}, expected a Tensor; convert arrays "
-                "with qrs.from_numpy"
+                f"{where}: {name} is a {type_name(value)}, expected a Tensor; make one with "
+                "qrs.as_tensor()"
             )
         if value._array.dtype.kind != "f":
             raise DtypeError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from qrs.autograd.arrays import Array
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.loss import check_same_shape, reduced
 from qrs.tensor import Tensor, where
@@ -59,11 +59,15 @@ def _check_classes(where: str, input: Tensor, target: Any, weight: Tensor | None
         raise ShapeError(f"{where}: input without dimensions came, expected (N, C, *) or (C,)")
     axis = _class_axis(input)
     expected = (*shape[:axis], *shape[axis + 1 :])
-    if not isinstance(target, Tensor) or tuple(target.shape) != expected:
-        came = tuple(target.shape) if isinstance(target, Tensor) else type(target).__name__
+    if not isinstance(target, Tensor):
+        raise DtypeError(
+            f"{where}: target is a {type_name(target)}, expected a Tensor; make one with "
+            "qrs.as_tensor()"
+        )
+    if tuple(target.shape) != expected:
         raise ShapeError(
-            f"{where}: target of shape {came} came for an input of shape {shape}, expected "
-            f"{expected}"
+            f"{where}: target of shape {tuple(target.shape)} came for an input of shape {shape}, "
+            f"expected {expected}"
         )
     if target._array.dtype.kind not in "iu":
         raise DtypeError(

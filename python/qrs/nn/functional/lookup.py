@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs.autograd import Sample, define, define_fused, no_grad, vjp
 from qrs.autograd.arrays import Array
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.tensor import Tensor, apply
 
 __all__ = ["embedding", "embedding_bag", "one_hot"]
@@ -74,7 +74,7 @@ def check_indices(where: str, indices: Any, count: int) -> None:
     """
     if not isinstance(indices, Tensor) or indices._array.dtype.kind not in "iu":
         is_tensor = isinstance(indices, Tensor)
-        came = f"indices of {indices.dtype}" if is_tensor else f"a {type(indices).__name__}"
+        came = f"indices of {indices.dtype}" if is_tensor else f"a {type_name(indices)}"
         how = "use .long()" if is_tensor else "make one with qrs.tensor()"
         raise DtypeError(f"{where}: {came} came, expected an integer tensor; {how}")
     array = indices._array

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from qrs.errors import DtypeError, ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.nn import init
 from qrs.nn.functional.affine import check_floats
 from qrs.nn.functional.dropping import dropout as apply_dropout
@@ -117,8 +117,9 @@ class RecurrentBase(Module):
         """Return the rows of an unpacked input, the sizes of its steps, and if it had a batch."""
         if not isinstance(input, Tensor):
             raise DtypeError(
-                f"{self._get_name()}: input is a {type(input).__name__}, expected a Tensor or a "
-                "PackedSequence; insert a DeQuantStub before this module if it is quantized"
+                f"{self._get_name()}: input is a {type_name(input)}, expected a Tensor or a "
+                "PackedSequence; make one with qrs.as_tensor(), or insert a DeQuantStub before "
+                "this module if it is quantized"
             )
         batched = input.dim() == 3
         if input.dim() not in (2, 3):

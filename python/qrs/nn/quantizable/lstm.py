@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError
+from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError, type_name
 from qrs.nn.layers import recurrent as floats
 from qrs.nn.layers.container import ModuleList
 from qrs.nn.layers.dropout import Dropout
@@ -180,7 +180,7 @@ class LSTM(Observable):
         """
         if not isinstance(x, Tensor | QTensor):
             raise DtypeError(
-                f"{self._get_name()}: a {type(x).__name__} came, expected a Tensor; pad packed "
+                f"{self._get_name()}: a {type_name(x)} came, expected a Tensor; pad packed "
                 "sequences before"
             )
         if x.dim() != 3 or x.shape[2] != self.input_size:

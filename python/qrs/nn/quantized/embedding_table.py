@@ -10,7 +10,7 @@ import numpy as np
 from qrs._kernels import PackedEmbedding
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import quint4x2, quint8
-from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError
+from qrs.errors import DtypeError, ShapeError, UnsupportedLayerError, type_name
 from qrs.nn.module import Module
 from qrs.nn.quantized.weights import weight_observer
 from qrs.qtensor import QTensor, quantize_per_channel
@@ -79,7 +79,7 @@ class Table(Module):
     def _check(self, w: Any) -> None:
         where = f"{self._get_name()}.weight"
         if not isinstance(w, QTensor) or w.dtype is not self.dtype:
-            came = w.dtype if isinstance(w, QTensor) else type(w).__name__
+            came = w.dtype if isinstance(w, QTensor) else type_name(w)
             raise DtypeError(f"{where}: {came} came, expected a QTensor of {self.dtype!r}")
         if not w.qscheme().has_float_qparams or w.q_per_channel_axis() != 0:
             raise DtypeError(
@@ -96,7 +96,7 @@ class Table(Module):
         """Integers as the kernels take them: int32 or int64. They check the numbers themselves."""
         array = indices._array if isinstance(indices, Tensor) else None
         if array is None or array.dtype.kind not in "iu":
-            came = type(indices).__name__ if array is None else indices.dtype
+            came = type_name(indices) if array is None else indices.dtype
             raise DtypeError(
                 f"{self._get_name()}: {name} of {came} came, expected an integer tensor; use "
                 ".long()"

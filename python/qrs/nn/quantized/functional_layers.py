@@ -6,7 +6,7 @@ from typing import Any
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import quint8
-from qrs.errors import DtypeError
+from qrs.errors import DtypeError, type_name
 from qrs.nn.layers.conv_settings import Ints
 from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
 from qrs.nn.quantized.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -31,7 +31,7 @@ def _check(where: str, input: Any, weight: Any) -> None:
         refuse_input(where, input)
     if not isinstance(weight, QTensor):
         raise DtypeError(
-            f"{where}: weight is a {type(weight).__name__}, expected a QTensor; make one with "
+            f"{where}: weight is a {type_name(weight)}, expected a QTensor; make one with "
             "qrs.quantize_per_tensor or qrs.quantize_per_channel"
         )
 

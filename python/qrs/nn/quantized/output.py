@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8, quint8
-from qrs.errors import DtypeError, QrsError
+from qrs.errors import DtypeError, QrsError, type_name
 from qrs.nn.layers.container import Sequential
 from qrs.nn.module import Module
 from qrs.qtensor import PerTensor, QTensor
@@ -49,7 +49,7 @@ def refuse_input(where: str, value: object, expected: Dtype | None = None) -> No
         )
     if not isinstance(value, QTensor):
         raise DtypeError(
-            f"{where}: a {type(value).__name__} came, expected a quantized tensor; make one with "
+            f"{where}: a {type_name(value)} came, expected a quantized tensor; make one with "
             "qrs.quantize_per_tensor"
         )
     if value.qscheme().is_per_channel:

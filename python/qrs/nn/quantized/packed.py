@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qrs.backends import check_engine
-from qrs.errors import DtypeError, QrsError, ShapeError
+from qrs.errors import DtypeError, QrsError, ShapeError, type_name
 from qrs.nn.module import Module
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
@@ -57,7 +57,7 @@ class PackedModule(Module):
                 "float model, then prepare and convert it"
             )
         if not isinstance(value, QTensor | Tensor) or type(value) is not type(old):
-            return f"a {type(value).__name__} came, expected dtype {old.dtype}"
+            return f"a {type_name(value)} came, expected dtype {old.dtype}"
         if value.dtype is not old.dtype:
             return f"dtype {value.dtype} came, expected {old.dtype}"
         if tuple(value.shape) != tuple(old.shape):

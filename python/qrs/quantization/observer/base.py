@@ -17,7 +17,7 @@ import numpy.typing as npt
 from qrs._kernels import min_max
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import per_tensor_affine, qscheme, quint8
-from qrs.errors import DtypeError, NonFiniteError, NotCalibratedError, QrsError
+from qrs.errors import DtypeError, NonFiniteError, NotCalibratedError, QrsError, type_name
 from qrs.nn.module import Module
 from qrs.quantization.qparams import EPS, FloatArray, integer_range, qparams
 from qrs.tensor import Tensor
@@ -220,8 +220,8 @@ class UniformQuantizationObserverBase(ObserverBase):
         """
         if not isinstance(x, Tensor):
             raise DtypeError(
-                f"{self.where}: a {type(x).__name__} came, expected a float Tensor; observe before "
-                "quantizing"
+                f"{self.where}: a {type_name(x)} came, expected a float Tensor; make one with "
+                "qrs.as_tensor(), and observe before quantizing"
             )
         values = x._array
         if values.size:
