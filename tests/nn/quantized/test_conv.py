@@ -150,6 +150,24 @@ def test_transposed_output_size() -> None:
     assert tuple(layer(x, output_size=(8, 7)).shape[2:]) == (8, 7)
 
 
+@pytest.mark.parametrize("groups", [1, 2, 16, 32], ids=lambda g: f"{g} groups")
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("weight", [-128, 127])
+def test_the_largest_bytes_do_not_saturate(groups: int, kernel: int, weight: int) -> None:
+    """Where PyTorch 1.8.1 adds products in 16 bits, as in its depthwise kernels."""
+    layer = nnq.Conv2d(32, 32, kernel, groups=groups, padding=kernel // 2)
+    ints = np.full(tuple(layer.weight().shape), weight, np.int8)
+    scale = 0.15 / ints[0].size
+    layer.set_weight_bias(qrs.QTensor.from_ints(ints, scale, 0, qrs.qint8), qrs.zeros(32))
+    layer.scale, layer.zero_point = 0.7, 110
+    values = np.full((1, 32, 6, 7), 255, np.uint8)
+    values[..., ::3] = 0
+    x = qrs.QTensor.from_ints(values, 0.03, 95, qrs.quint8)
+    wanted = expected(layer, x, "qrs", (kernel // 2,) * 2)
+    assert np.array_equal(layer(x).int_repr().numpy(), wanted)
+    assert np.ptp(wanted) > 40
+
+
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 @pytest.mark.parametrize("rank", [1, 2])
 def test_padding_modes_pad_the_integers(mode: str, rank: int) -> None:
