@@ -75,7 +75,7 @@ QUANTIZATION = {
     ),
     # Functions for `model.apply`.
     **dict.fromkeys(
-        ("enable_observer", "disable_observer", "enable_fake_quant", "disable_fake_quant")
+        ("enable_observer", "disable_observer", "enable_fake_quant", "disable_fake_quant"), "mod"
     ),
     # Defaults.
     **dict.fromkeys(

@@ -176,6 +176,28 @@ def test_patterns_of_ones_own_are_found() -> None:
     assert type(fused[0]) is nn.Sequential
 
 
+@pytest.mark.parametrize(
+    ("run", "bad"),
+    [
+        (lambda net, x: net.relu(net.bn(net.conv(x))), None),
+        (loop, None),
+        (shared_relu, ("bn", "relu")),
+        (residual, ("bn", "relu")),
+        (lambda net, x: net.relu(net.bn(net.drop(net.conv(x)))), ("conv", "bn")),
+        (keep, ("conv", "bn")),
+    ],
+)
+def test_groups_of_names_are_checked_by_a_run(run: Callable, bad: tuple[str, str] | None) -> None:
+    """A shared ReLU, for one, would be lost in its second place."""
+    net, x = Net(run).eval(), qrs.randn(2, 3, 4, 4)
+    if bad is None:
+        fused = Q.fuse_modules(net, WHOLE, example_inputs=x)
+        assert type(fused.conv) is nni.ConvReLU2d
+        return
+    with pytest.raises(ValueError, match=rf"in a run '{bad[0]}' .* feed '{bad[1]}'.*of its own"):
+        Q.fuse_modules(net, WHOLE, example_inputs=x)
+
+
 @pytest.mark.parametrize("asked", [{"modules_to_fuse": "auto"}, {"modules_to_fuse": "conv"}])
 def test_auto_needs_an_example(asked: dict) -> None:
     with pytest.raises(ValueError, match="without example_inputs"):

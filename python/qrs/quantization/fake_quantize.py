@@ -298,25 +298,25 @@ class FixedQParamsFakeQuantize(FakeQuantizeBase):
         )
 
 
-def enable_observer(module: Module) -> None:
+def enable_observer(mod: Module) -> None:
     """Switch observation on, for use with ``model.apply``; other modules are left alone."""
-    if isinstance(module, FakeQuantizeBase):
-        module.enable_observer()
+    if isinstance(mod, FakeQuantizeBase):
+        mod.enable_observer()
 
 
-def disable_observer(module: Module) -> None:
+def disable_observer(mod: Module) -> None:
     """Switch observation off, for use with ``model.apply``; other modules are left alone."""
-    if isinstance(module, FakeQuantizeBase):
-        module.disable_observer()
+    if isinstance(mod, FakeQuantizeBase):
+        mod.disable_observer()
 
 
-def enable_fake_quant(module: Module) -> None:
+def enable_fake_quant(mod: Module) -> None:
     """Switch rounding on, for use with ``model.apply``; other modules are left alone."""
-    if isinstance(module, FakeQuantizeBase):
-        module.enable_fake_quant()
+    if isinstance(mod, FakeQuantizeBase):
+        mod.enable_fake_quant()
 
 
-def disable_fake_quant(module: Module) -> None:
+def disable_fake_quant(mod: Module) -> None:
     """Switch rounding off, for use with ``model.apply``; other modules are left alone."""
-    if isinstance(module, FakeQuantizeBase):
-        module.disable_fake_quant()
+    if isinstance(mod, FakeQuantizeBase):
+        mod.disable_fake_quant()

@@ -218,7 +218,8 @@ def fuse_modules(
     fuse_custom_config_dict : mapping, optional
         ``{"additional_fuser_method_mapping": {(TypeA, TypeB): function}}``.
     example_inputs : object, optional
-        For "auto": one batch, as `calibrate` takes it.
+        One batch, as `calibrate` takes it. Needed for "auto"; with lists of names, a run on it
+        shows whether they may be fused.
 
     Returns
     -------
@@ -235,7 +236,8 @@ def fuse_modules(
         If it is prepared or converted already.
     ValueError
         If modes or sizes do not fit, a group has fewer than two names, its modules stand in one
-        Sequential and do not follow each other, or "auto" came without ``example_inputs``.
+        Sequential and do not follow each other, a run on ``example_inputs`` shows that they do more
+        than feed each other, or "auto" came without.
     AttributeError
         If a name does not exist.
 
@@ -251,8 +253,12 @@ def fuse_modules(
         model = copy.deepcopy(model)
     extra = _extra_patterns(fuse_custom_config_dict)
     if isinstance(modules_to_fuse, str):
-        modules_to_fuse = _found(model, modules_to_fuse, example_inputs, fuse_custom_config_dict)
-    for group in _groups(modules_to_fuse):
+        groups = _found(model, modules_to_fuse, example_inputs, fuse_custom_config_dict)
+    else:
+        groups = _groups(modules_to_fuse)
+        if example_inputs is not None:
+            _check_run(model, groups, example_inputs)
+    for group in groups:
         if len(group) < 2:
             raise ValueError(f"fuse_modules: group {group} came, expected two names at least")
         _check_neighbours(model, group)
@@ -298,6 +304,19 @@ def _check_neighbours(model: Module, group: Sequence[str]) -> None:
                 f"fuse_modules: group {list(group)} came, but {one!r} and {other!r} do not follow "
                 f"each other ({why}), expected neighbours in the order in which they are called"
             )
+
+
+def _check_run(model: Module, groups: Sequence[Sequence[str]], example_inputs: Any) -> None:
+    """Refuse modules that do more than feed each other in a run."""
+    readers = sole_readers(model, example_inputs)
+    for group in groups:
+        for one, other in itertools.pairwise(group):
+            if readers.get(one) != other:
+                raise ValueError(
+                    f"fuse_modules: group {list(group)} came, but in a run {one!r} does more than "
+                    f"feed {other!r}, or {other!r} reads something else or is called elsewhere "
+                    "too; leave one out, or give every place a module of its own"
+                )
 
 
 def _groups(names: Sequence[str] | Sequence[Sequence[str]]) -> list[list[str]]:
