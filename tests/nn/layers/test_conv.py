@@ -68,6 +68,8 @@ def test_shapes_that_do_not_fit_are_explained(call, words):
     "make",
     [
         lambda: nn.Conv2d(3, 4, 3, groups=2),
+        lambda: nn.Conv2d(0, 4, 3),
+        lambda: nn.quantized.ConvTranspose2d(4, -4, 3),
         lambda: nn.Conv2d(3, 4, 3, padding="full"),
         lambda: nn.Conv2d(3, 4, 3, padding="same", stride=2),
         lambda: nn.Conv2d(3, 4, 3, padding_mode="mirror"),

@@ -1,9 +1,10 @@
 """Quantized convolutions and linear layers as functions."""
 
+import numpy as np
 import pytest
 
 import qrs
-from qrs.errors import DtypeError
+from qrs.errors import DtypeError, ShapeError
 from qrs.nn import quantized as nnq
 from qrs.nn.quantized import functional as QF
 
@@ -66,3 +67,14 @@ def test_floats_are_refused_by_name() -> None:
         QF.conv_transpose1d(qrs.ones(1, 2, 3), w)
     with pytest.raises(DtypeError, match=r"quantized\.linear: weight is a Tensor"):
         QF.linear(x, qrs.ones(2, 2))
+
+
+def test_weights_and_biases_that_do_not_fit_are_refused() -> None:
+    x, w = (qrs.quantize_per_tensor(qrs.ones(2, 2), 0.5, 0, k) for k in (qrs.quint8, qrs.qint8))
+    with pytest.raises(DtypeError, match=r"bias: a numpy\.ndarray came.*with qrs\.as_tensor"):
+        QF.linear(x, w, np.ones(2, np.float32))
+    with pytest.raises(ShapeError, match=r"linear: weight of shape \(2,\) came, expected 2 dim"):
+        QF.linear(x, w[0])
+    for call in (QF.conv2d, QF.conv_transpose2d):
+        with pytest.raises(ShapeError, match=r"2d: weight of shape \(2, 2\) came, expected 4 dim"):
+            call(x, w, None)

@@ -90,6 +90,10 @@ def test_what_does_not_fit() -> None:
         QF.layer_norm(x, [5], None, None, 1e-5, 0.1, 0)
     with pytest.raises(ShapeError, match=r"at least \(N, C\)"):
         QF.instance_norm(x[0, 0], None, None, 1e-5, 0.1, 0)
+    with pytest.raises(DtypeError, match=r"quantized\.instance_norm: a float tensor"):
+        QF.instance_norm(qrs.ones(2, 6, 4), None, None, 1e-5, 0.1, 0)
+    with pytest.raises(DtypeError, match=r"a list came for a parameter.*make one with qrs\.as_t"):
+        QF.batch_norm(x, [1.0] * 6, None, one, one, 1e-5, 0.1, 0)
     with pytest.raises(ShapeError, match="number of biases"):
         QF.group_norm(x, 3, one, qrs.ones(5), 1e-5, 0.1, 0)
     with pytest.raises(DtypeError, match=r"quantized\.layer_norm: a float tensor"):

@@ -156,6 +156,26 @@ def test_windows_that_do_not_fit(name: str) -> None:
         function(qrs.quantize_per_tensor(qrs.ones(1, 1, 4, 4), 0.1, 0, qrs.qint32), 2)
 
 
+@pytest.mark.parametrize("kind", ["max", "avg"])
+def test_adaptive_pool_to_nothing(kind: str) -> None:
+    x = image(2, qrs.quint8)
+    for size in (0, (0, 3), (2, 0)):
+        y = getattr(F, f"adaptive_{kind}_pool2d")(x, size)
+        wanted = getattr(F, f"adaptive_{kind}_pool2d")(integers(x), size)
+        assert (tuple(y.shape), y.dtype) == (tuple(wanted.shape), qrs.quint8)
+
+
+@pytest.mark.parametrize("size", [-1, (2, -3), 2.5, "2"])
+def test_adaptive_sizes_are_counts(size: Any) -> None:
+    x = image(2, qrs.quint8)
+    for call in (F.adaptive_max_pool2d, F.adaptive_avg_pool2d):
+        for value in (x, x.dequantize()):
+            with pytest.raises(
+                ShapeError, match=r"output_size .* expected 2 numbers of at least 0"
+            ):
+                call(value, size)
+
+
 def test_sizes_that_do_not_fit() -> None:
     with pytest.raises(ShapeError, match="output_size"):
         F.adaptive_avg_pool2d(image(2, qrs.quint8), (1, 2, 3))

@@ -34,10 +34,11 @@ class ConvSettings(Module):
         padding_mode: str,
     ) -> None:
         name, rank = self._get_name(), self.rank
-        if groups < 1 or in_channels % groups or out_channels % groups:
+        channels = in_channels, out_channels
+        if min(*channels, groups) < 1 or in_channels % groups or out_channels % groups:
             raise ValueError(
                 f"{name}: in_channels {in_channels}, out_channels {out_channels} came, expected "
-                f"multiples of groups {groups}"
+                f"positive multiples of groups {groups}"
             )
         modes = _MODES[:1] if self.transposed else _MODES
         if padding_mode not in modes:

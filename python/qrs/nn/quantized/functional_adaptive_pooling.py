@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from qrs import _kernels
 from qrs.nn.functional import adaptive_pooling
 from qrs.nn.quantized.conv import three
@@ -26,6 +28,8 @@ def _adaptive(kind: str, rank: int, input: Any, output_size: Any) -> QTensor:
     def run(images: Array, x: QTensor, is_last: bool) -> Array:
         own = images.shape[4 - rank : 4]
         sizes = adaptive_pooling.adaptive_size(where, x._ints.shape, own, output_size)
+        if 0 in sizes:
+            return np.empty((len(images), *three(sizes, 1), images.shape[-1]), images.dtype)
         zero_point = x.q_zero_point() if kind == "avg" else None
         return _kernels.adaptive_pool(images, three(sizes, 1), zero_point, not is_last)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import quint8
-from qrs.errors import DtypeError, type_name
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.nn.layers.conv_settings import Ints
 from qrs.nn.quantized.conv import Conv1d, Conv2d, Conv3d
 from qrs.nn.quantized.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -26,13 +26,17 @@ __all__ = [
 ]
 
 
-def _check(where: str, input: Any, weight: Any) -> None:
+def _check(where: str, input: Any, weight: Any, dimensions: int) -> None:
     if not isinstance(input, QTensor) or input.qscheme().is_per_channel:
         refuse_input(where, input)
     if not isinstance(weight, QTensor):
         raise DtypeError(
             f"{where}: weight is a {type_name(weight)}, expected a QTensor; make one with "
             "qrs.quantize_per_tensor or qrs.quantize_per_channel"
+        )
+    if weight.dim() != dimensions:
+        raise ShapeError(
+            f"{where}: weight of shape {tuple(weight.shape)} came, expected {dimensions} dimensions"
         )
 
 
@@ -45,7 +49,7 @@ def _conv(
     padding_mode: str,
     output: tuple[float, int],
 ) -> QTensor:
-    _check(f"quantized.{cls.__name__.lower()}", input, weight)
+    _check(f"quantized.{cls.__name__.lower()}", input, weight, cls.rank + 2)
     groups = settings[-1]
     layer = cls(
         weight.shape[1] * groups,
@@ -181,7 +185,7 @@ def _conv_transpose(
     settings: tuple[Any, Any, Any, int, Any],
     output: tuple[float, int],
 ) -> QTensor:
-    _check(f"quantized.conv_transpose{cls.rank}d", input, weight)
+    _check(f"quantized.conv_transpose{cls.rank}d", input, weight, cls.rank + 2)
     stride, padding, output_padding, groups, dilation = settings
     layer = cls(
         weight.shape[0],
@@ -335,7 +339,7 @@ def linear(
     >>> qrs.nn.quantized.functional.linear(x, w).dequantize()
     tensor([[2., 2., 2.]])
     """
-    _check("quantized.linear", input, weight)
+    _check("quantized.linear", input, weight, 2)
     layer = Linear(weight.shape[-1], weight.shape[0], bias is not None)
     layer._set_output(
         input.q_scale() if scale is None else scale,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from qrs import _kernels
-from qrs.errors import ShapeError
+from qrs.errors import DtypeError, ShapeError, type_name
 from qrs.nn.functional.norm import check_channels, check_normalized
 from qrs.nn.quantized.images import TO_FIRST, TO_LAST
 from qrs.nn.quantized.output import byte_tensor, pair_of
@@ -22,8 +22,17 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm"]
 Array = np.ndarray[Any, Any]
 
 
-def _floats(tensor: Tensor | None) -> Array | None:
-    return None if tensor is None else tensor._array
+def _array(tensor: Any) -> Array:
+    if not isinstance(tensor, Tensor):
+        raise DtypeError(
+            f"quantized normalization: a {type_name(tensor)} came for a parameter, expected a "
+            "Tensor; make one with qrs.as_tensor()"
+        )
+    return tensor._array
+
+
+def _floats(tensor: Any) -> Array | None:
+    return None if tensor is None else _array(tensor)
 
 
 def _checked(where: str, x: Any, scale: float, zero_point: int) -> tuple[QTensor, PerTensor]:
@@ -95,8 +104,8 @@ def batch_norm(
     def run(ints: Array, channels_last: bool) -> Array:
         return _kernels.batch_norm(
             ints,
-            running_mean._array,
-            running_var._array,
+            _array(running_mean),
+            _array(running_var),
             _floats(weight),
             _floats(bias),
             eps,
@@ -214,7 +223,8 @@ def instance_norm(
     >>> F.instance_norm(x, None, None, 1e-5, 0.5, 10).dequantize()
     tensor([[[-1.,  1.]]])
     """
-    check_channels("quantized.instance_norm", x.shape, None)
+    where = "quantized.instance_norm"
+    check_channels(where, byte_tensor(where, x).shape, None)
     return _grouped("instance_norm", x, x.shape[1], (weight, bias, eps), (scale, zero_point))
 
 

@@ -157,6 +157,11 @@ class WeightAndBias(PackedModule):
         ShapeError, DtypeError
             If one does not fit.
         """
+        if b is not None and not isinstance(b, Tensor):
+            raise DtypeError(
+                f"{self._get_name()}.bias: a {type_name(b)} came, expected a Tensor; make one with "
+                "qrs.as_tensor()"
+            )
         if (b is None) != ("bias" not in self._values):
             expected = "a Tensor" if "bias" in self._values else "None"
             raise ShapeError(
