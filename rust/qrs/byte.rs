@@ -1,6 +1,6 @@
 //! The two types of bytes that tensors store, under one name.
 
-use crate::isa::{Isa, LANES, WIDE};
+use crate::isa::{Isa, LANES};
 use crate::quantize::Stored;
 
 /// `u8` (quint8) or `i8` (qint8).
@@ -13,14 +13,20 @@ pub trait Byte: Stored + Ord {
     fn widen<I: Isa>(isa: I, q: &[Self; LANES]) -> I::I;
     /// 16 integers, each clamped to the span.
     fn narrow<I: Isa>(isa: I, v: I::I) -> [Self; LANES];
-    /// 64 integers, each clamped to the span.
-    fn narrow_wide<I: Isa>(isa: I, v: [I::I; WIDE]) -> [[Self; LANES]; WIDE];
+    /// `max(low, clamp(rne(v) + zero_point))` of vectors at once, by the rules of [`Isa::f_store_u8`].
+    fn store<I: Isa, const V: usize>(
+        isa: I,
+        v: [I::F; V],
+        zero_point: i32,
+        low: i32,
+        to: &mut [[Self; LANES]; V],
+    );
     /// The larger ones of two times 16.
     fn larger<I: Isa>(isa: I, a: &[Self; LANES], b: &[Self; LANES]) -> [Self; LANES];
 }
 
 macro_rules! byte {
-    ($t:ty, $from:ident, $to:ident, $wide:ident, $max:ident) => {
+    ($t:ty, $from:ident, $to:ident, $max:ident) => {
         impl Byte for $t {
             #[inline(always)]
             fn int(self) -> i32 {
@@ -39,8 +45,18 @@ macro_rules! byte {
                 isa.$to(v)
             }
             #[inline(always)]
-            fn narrow_wide<I: Isa>(isa: I, v: [I::I; WIDE]) -> [[Self; LANES]; WIDE] {
-                isa.$wide(v)
+            fn store<I: Isa, const V: usize>(
+                isa: I,
+                v: [I::F; V],
+                zero_point: i32,
+                low: i32,
+                to: &mut [[Self; LANES]; V],
+            ) {
+                // Signed bytes are unsigned ones less 128, which is their highest bit turned.
+                const LEAST: i32 = <$t as Stored>::SPAN.min;
+                let mut bytes = [[0; LANES]; V];
+                isa.f_store_u8(v, (zero_point - LEAST) as i16, (low - LEAST) as u8, &mut bytes);
+                *to = bytes.map(|bytes| bytes.map(|byte| (byte ^ LEAST as u8) as Self));
             }
             #[inline(always)]
             fn larger<I: Isa>(isa: I, a: &[Self; LANES], b: &[Self; LANES]) -> [Self; LANES] {
@@ -49,5 +65,5 @@ macro_rules! byte {
         }
     };
 }
-byte!(u8, i_from_u8, i_to_u8, i_to_u8_wide, u8_max);
-byte!(i8, i_from_i8, i_to_i8, i_to_i8_wide, i8_max);
+byte!(u8, i_from_u8, i_to_u8, u8_max);
+byte!(i8, i_from_i8, i_to_i8, i8_max);

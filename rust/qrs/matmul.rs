@@ -66,7 +66,7 @@ fn one(
     out: &mut [u8],
 ) -> Result<()> {
     let mut columns = vec![0; k * n];
-    permute(b, &[k, n], &[1, 0], &mut columns)?;
+    permute(level, b, &[k, n], &[1, 0], &mut columns)?;
     // Weights are signed: both the integers and their zero point less 128.
     let weights: Vec<i8> = columns.iter().map(|&q| (q ^ 0x80) as i8).collect();
     let zero_points = vec![second.zero_point - 128; n];

@@ -2,6 +2,7 @@
 //! axes in another order (channels last and first, channel and pixel shuffle).
 
 use crate::error::{Error, Result, same};
+use crate::isa::{Isa, Kernel, Level};
 use crate::parallel::{Split, split, threads_for};
 
 /// The index that stands for the fill value.
@@ -82,7 +83,13 @@ struct Axis {
 ///
 /// # Errors
 /// If a length does not fit or `order` does not name every axis once.
-pub fn permute(x: &[u8], shape: &[usize], order: &[usize], out: &mut [u8]) -> Result<()> {
+pub fn permute(
+    level: Level,
+    x: &[u8],
+    shape: &[usize],
+    order: &[usize],
+    out: &mut [u8],
+) -> Result<()> {
     const OP: &str = "permute";
     same(OP, "number of axes", order.len(), shape.len())?;
     let mut seen = order.to_vec();
@@ -115,14 +122,14 @@ pub fn permute(x: &[u8], shape: &[usize], order: &[usize], out: &mut [u8]) -> Re
     let width = inner.iter().map(|axis| axis.len).product();
     split(out, width, threads_for(pieces.len * width), Split::Rows(1), |mut window| {
         for r in window.rows() {
-            walk(x, r * pieces.step, inner, window.row(r));
+            walk(level, x, r * pieces.step, inner, window.row(r));
         }
     });
     Ok(())
 }
 
 /// Fills `out` with the axes `axes` of `x` from `from` on.
-fn walk(x: &[u8], from: usize, axes: &[Axis], out: &mut [u8]) {
+fn walk(level: Level, x: &[u8], from: usize, axes: &[Axis], out: &mut [u8]) {
     match *axes {
         [] => out[0] = x[from],
         [Axis { step: 1, .. }] => out.copy_from_slice(&x[from..][..out.len()]),
@@ -133,12 +140,12 @@ fn walk(x: &[u8], from: usize, axes: &[Axis], out: &mut [u8]) {
         }
         [Axis { len, step: 1 }, ref middle @ .., last] => {
             let width = out.len() / len;
-            turn_each(x, from, len, (middle, last), out, width);
+            turn_each(level, x, from, len, (middle, last), out, width);
         }
         [Axis { len, step }, ref inner @ ..] => {
             let width = out.len() / len;
             for (i, out) in out.chunks_exact_mut(width).enumerate() {
-                walk(x, from + i * step, inner, out);
+                walk(level, x, from + i * step, inner, out);
             }
         }
     }
@@ -147,6 +154,7 @@ fn walk(x: &[u8], from: usize, axes: &[Axis], out: &mut [u8]) {
 /// Calls [`turn`] for each index of the axes between `rows`, whose bytes are neighbours in `x`, and
 /// `last`, whose bytes are neighbours in `out`. Rows of `out` are `width` apart.
 fn turn_each(
+    level: Level,
     x: &[u8],
     from: usize,
     rows: usize,
@@ -155,16 +163,17 @@ fn turn_each(
     width: usize,
 ) {
     let Some((axis, rest)) = middle.split_first() else {
-        return turn(x, from, rows, last, out, width);
+        return turn(level, x, from, rows, last, out, width);
     };
     let room = last.len * rest.iter().map(|axis| axis.len).product::<usize>();
     for i in 0..axis.len {
-        turn_each(x, from + i * axis.step, rows, (rest, last), &mut out[i * room..], width);
+        turn_each(level, x, from + i * axis.step, rows, (rest, last), &mut out[i * room..], width);
     }
 }
 
 /// `out[i * width + j] = x[from + i + j * step]` for `i` below `rows` and `j` below `len`.
 fn turn(
+    level: Level,
     x: &[u8],
     from: usize,
     rows: usize,
@@ -175,9 +184,9 @@ fn turn(
     let side = |j: usize| &x[from + j * step..][..rows];
     match len {
         // Images of few channels, which would not fill a square.
-        2 if width == len => return interleave([0, 1].map(side), out),
-        3 if width == len => return interleave([0, 1, 2].map(side), out),
-        4 if width == len => return interleave([0, 1, 2, 3].map(side), out),
+        2 if width == len => return level.run(Interleave([0, 1].map(side), out)),
+        3 if width == len => return level.run(Interleave([0, 1, 2].map(side), out)),
+        4 if width == len => return level.run(Interleave([0, 1, 2, 3].map(side), out)),
         _ => {}
     }
     let (whole_rows, whole_len) = (rows / 8 * 8, len / 8 * 8);
@@ -201,10 +210,24 @@ fn turn(
     }
 }
 
-/// The bytes of `rows` in turns.
-fn interleave<const L: usize>(rows: [&[u8]; L], out: &mut [u8]) {
-    for (i, to) in out.as_chunks_mut::<L>().0.iter_mut().take(rows[0].len()).enumerate() {
-        *to = rows.map(|row| row[i]);
+/// The bytes of some rows in turns.
+struct Interleave<'a, const L: usize>([&'a [u8]; L], &'a mut [u8]);
+
+impl<const L: usize> Kernel for Interleave<'_, L> {
+    type Output = ();
+
+    /// Plain code: the compiler finds the vector instructions.
+    #[inline(always)]
+    fn run<I: Isa>(self, _: I) {
+        let Self(rows, out) = self;
+        let n = rows[0].len();
+        let rows = rows.map(|row| &row[..n]);
+        let out = &mut out.as_chunks_mut::<L>().0[..n];
+        for i in 0..n {
+            for l in 0..L {
+                out[i][l] = rows[l][i];
+            }
+        }
     }
 }
 

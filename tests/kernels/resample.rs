@@ -36,7 +36,7 @@ fn what_does_not_fit_is_refused() {
     assert!(select(&[0; 6], &[2, 3], &[None, Some(&[3])], 0, &mut [0; 2]).is_err());
     assert!(select(&[0; 6], &[2, 3], &[None], 0, &mut [0; 6]).is_err());
     assert!(select(&[0; 6], &[2, 3], &[None, Some(&[2])], 0, &mut [0; 3]).is_err());
-    assert!(permute(&[0; 6], &[2, 3], &[0, 0], &mut [0; 6]).is_err());
-    assert!(permute(&[0; 6], &[2, 3], &[0, 2], &mut [0; 6]).is_err());
-    assert!(permute(&[0; 6], &[2, 3], &[1, 0], &mut [0; 5]).is_err());
+    assert!(permute(level, &[0; 6], &[2, 3], &[0, 0], &mut [0; 6]).is_err());
+    assert!(permute(level, &[0; 6], &[2, 3], &[0, 2], &mut [0; 6]).is_err());
+    assert!(permute(level, &[0; 6], &[2, 3], &[1, 0], &mut [0; 5]).is_err());
 }

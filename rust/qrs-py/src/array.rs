@@ -10,6 +10,7 @@ use numpy::npyffi::{
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods, dtype};
 use pyo3::prelude::*;
 
+use crate::backend::chosen;
 use crate::call::call;
 use crate::error::DtypeError;
 use crate::layout::{Layout, MAX_AXES};
@@ -103,8 +104,8 @@ impl<'py, T: Element> Input<'py, T> {
                 std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), to.len()),
             )
         };
-        let shape = self.shape();
-        call(py, self.len, || qrs::shuffle::permute(from, shape, order, to))?;
+        let (level, shape) = (chosen()?, self.shape());
+        call(py, self.len / 4, || qrs::shuffle::permute(level, from, shape, order, to))?;
         Ok(Self::over(out.into_array().cast_into::<PyUntypedArray>()?))
     }
 

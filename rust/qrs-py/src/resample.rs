@@ -105,7 +105,8 @@ pub(crate) fn permute<'py>(
     let shape: Vec<usize> =
         order.iter().map(|&axis| x.shape().get(axis).copied().unwrap_or(0)).collect();
     let mut out = Output::<u8>::new(py, &shape)?;
+    let level = chosen()?;
     let (from, shape, y) = (x.slice(), x.shape(), out.slice());
-    call(py, y.len(), || qrs::shuffle::permute(from, shape, &order, y))?;
+    call(py, y.len() / 4, || qrs::shuffle::permute(level, from, shape, &order, y))?;
     Ok(out.into_array())
 }

@@ -40,9 +40,6 @@ use crate::scratch::Scratch;
 /// Lanes of every vector of the vocabulary.
 pub const LANES: usize = 16;
 
-/// Vectors that are narrowed together.
-pub const WIDE: usize = 4;
-
 /// Rows of the largest tile.
 pub const TILE_ROWS: usize = 6;
 
@@ -158,18 +155,6 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn i_to_u8(self, v: Self::I) -> [u8; LANES];
     /// Signed bytes, each lane clamped to `-128..=127`.
     fn i_to_i8(self, v: Self::I) -> [i8; LANES];
-    /// As [`Isa::i_to_u8`] for 64 lanes: narrowing many at a time takes half the instructions.
-    #[inline(always)]
-    fn i_to_u8_wide(self, v: [Self::I; WIDE]) -> [[u8; LANES]; WIDE] {
-        let [a, b, c, d] = v;
-        [self.i_to_u8(a), self.i_to_u8(b), self.i_to_u8(c), self.i_to_u8(d)]
-    }
-    /// As [`Isa::i_to_i8`] for 64 lanes.
-    #[inline(always)]
-    fn i_to_i8_wide(self, v: [Self::I; WIDE]) -> [[i8; LANES]; WIDE] {
-        let [a, b, c, d] = v;
-        [self.i_to_i8(a), self.i_to_i8(b), self.i_to_i8(c), self.i_to_i8(d)]
-    }
     /// `2^n` for `n` in `-127..=128`; the ends give 0 and infinity.
     fn i_exp2(self, n: Self::I) -> Self::F;
 

@@ -18,10 +18,13 @@ pub use clamp::clamp;
 
 use crate::byte::Byte;
 use crate::error::{Result, same};
-use crate::isa::{Isa, Kernel, LANES, Level, WIDE};
+use crate::isa::{Isa, Kernel, LANES, Level};
 use crate::parallel::{Split, Window, split, threads_for};
 use crate::qparams::{QParams, QUINT8, Quantizer, Span};
 use crate::quantize::Steps;
+
+/// Vectors that become bytes together.
+const WIDE: usize = 4;
 
 /// What is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,17 +59,6 @@ pub struct Binary {
     pub relu: bool,
 }
 
-/// Bounds of results. Narrowing alone is enough for small ones that may be any byte.
-#[derive(Clone, Copy)]
-enum Bound {
-    /// None.
-    None,
-    /// They must reach the least byte.
-    Least,
-    /// Both, before the conversion to integers: they may leave 32 bits.
-    Both,
-}
-
 /// `real = fma(scale, q, offset)`.
 #[derive(Clone, Copy, Debug)]
 struct Line {
@@ -94,20 +86,15 @@ impl Binary {
         Quantizer { inv_scale, before: 0.0, after: zero_point, span: Span { min, max: span.max } }
     }
 
-    /// What has to be done to results before they are narrowed to bytes.
-    fn bound(&self) -> Bound {
+    /// Whether all results fit 32 bits; others need bounds before they become integers.
+    fn is_moderate(&self) -> bool {
         let [a, b] = self.lines().map(|line| 255.0 * line.scale + line.offset.abs());
         let largest = match self.operation {
             Operation::Add => a + b,
             Operation::Mul => a * b,
         };
         // The product may be NaN, which is not moderate.
-        let moderate = largest * self.quantizer(QUINT8).inv_scale < 1e9;
-        match (moderate, self.relu) {
-            (false, _) => Bound::Both,
-            (true, true) => Bound::Least,
-            (true, false) => Bound::None,
-        }
+        largest * self.quantizer(QUINT8).inv_scale < 1e9
     }
 
     /// `out[i]` = stored byte of what `a` and `b` give where they meet.
@@ -172,30 +159,22 @@ impl<T: Byte> Kernel for Part<'_, '_, T> {
 
 #[inline(always)]
 fn bounded<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool>(isa: I, part: Part<'_, '_, T>) {
-    match part.binary.bound() {
-        Bound::None => rows::<I, T, MUL, PAIRS, false, false>(isa, part),
-        Bound::Least => rows::<I, T, MUL, PAIRS, true, false>(isa, part),
-        Bound::Both => rows::<I, T, MUL, PAIRS, true, true>(isa, part),
+    match part.binary.is_moderate() {
+        true => rows::<I, T, MUL, PAIRS, false>(isa, part),
+        false => rows::<I, T, MUL, PAIRS, true>(isa, part),
     }
 }
 
-/// The rows of `part`. Both operands vary along a row if `PAIRS`, else one of them. Results have a
-/// least byte if `LEAST`, and also a largest one if `BOTH`.
+/// The rows of `part`. Both operands vary along a row if `PAIRS`, else one of them. Results are bounded
+/// before they become integers if `BOUNDED`.
 #[inline(always)]
-fn rows<
-    I: Isa,
-    T: Byte,
-    const MUL: bool,
-    const PAIRS: bool,
-    const LEAST: bool,
-    const BOTH: bool,
->(
+fn rows<I: Isa, T: Byte, const MUL: bool, const PAIRS: bool, const BOUNDED: bool>(
     isa: I,
     mut part: Part<'_, '_, T>,
 ) {
     let by = part.binary.quantizer(T::SPAN);
     let steps = Steps::new(isa, by);
-    let least = isa.i_splat(by.span.min);
+    let (zero_point, low) = (by.after, by.span.min);
     let lines = part.binary.lines();
     // A sum or product is the same whichever operand comes first: one that varies does.
     let (first, second) = if part.meeting.varies[0] { (0, 1) } else { (1, 0) };
@@ -218,46 +197,43 @@ fn rows<
         let (rooms, tail) = out.as_chunks_mut::<LANES>();
         let (wide, narrow) = rooms.as_chunks_mut::<WIDE>();
         for (i, room) in wide.iter_mut().enumerate() {
-            let mut q = [least; WIDE];
+            let mut v = [only; WIDE];
             for j in 0..WIDE {
                 let at = i * WIDE + j;
                 let x = reals[0].of(isa, &a_chunks[at]);
                 let y = if PAIRS { reals[1].of(isa, &b_chunks[at]) } else { only };
-                q[j] = joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y);
+                v[j] = joined::<I, MUL, BOUNDED>(isa, &steps, x, y);
             }
-            *room = T::narrow_wide(isa, q);
+            T::store(isa, v, zero_point, low, room);
         }
         for (i, room) in narrow.iter_mut().enumerate() {
             let at = wide.len() * WIDE + i;
             let x = reals[0].of(isa, &a_chunks[at]);
             let y = if PAIRS { reals[1].of(isa, &b_chunks[at]) } else { only };
-            *room = T::narrow(isa, joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y));
+            let v = joined::<I, MUL, BOUNDED>(isa, &steps, x, y);
+            T::store(isa, [v], zero_point, low, std::array::from_mut(room));
         }
         if !tail.is_empty() {
             let x = reals[0].of(isa, &padded(a_rest));
             let y = if PAIRS { reals[1].of(isa, &padded(b_rest)) } else { only };
-            let last: [T; LANES] =
-                T::narrow(isa, joined::<I, MUL, LEAST, BOTH>(isa, &steps, least, x, y));
-            tail.copy_from_slice(&last[..tail.len()]);
+            let v = joined::<I, MUL, BOUNDED>(isa, &steps, x, y);
+            let mut last = [[T::default(); LANES]];
+            T::store(isa, [v], zero_point, low, &mut last);
+            tail.copy_from_slice(&last[0][..tail.len()]);
         }
     }
 }
 
-/// The integers of 16 results, within what `LEAST` and `BOTH` ask for.
+/// 16 results in steps of the output.
 #[inline(always)]
-fn joined<I: Isa, const MUL: bool, const LEAST: bool, const BOTH: bool>(
+fn joined<I: Isa, const MUL: bool, const BOUNDED: bool>(
     isa: I,
     steps: &Steps<I>,
-    least: I::I,
     x: I::F,
     y: I::F,
-) -> I::I {
+) -> I::F {
     let v = if MUL { isa.f_mul(x, y) } else { isa.f_add(x, y) };
-    if BOTH {
-        return steps.of_number(isa, v);
-    }
-    let q = steps.unbounded(isa, v);
-    if LEAST { isa.i_max(q, least) } else { q }
+    if BOUNDED { steps.bounded(isa, v) } else { steps.unbounded(isa, v) }
 }
 
 #[inline(always)]

@@ -102,17 +102,20 @@ impl<I: Isa> Steps<I> {
     /// As [`Steps::of`] for values that are not NaN.
     #[inline(always)]
     pub fn of_number(&self, isa: I, x: I::F) -> I::I {
-        let v = isa.f_fma(x, self.inv_scale, self.before);
-        // The bounds are integers, so clamping before the rounding is clamping after it.
-        let v = isa.f_min(isa.f_max(v, self.low), self.high);
-        isa.i_add(isa.f_to_i(v), self.after)
+        isa.i_add(isa.f_to_i(self.bounded(isa, x)), self.after)
     }
 
-    /// As [`Steps::of_number`] without the bounds, for products with `inv_scale` of at most `2^30`.
+    /// What [`Steps::of_number`] rounds, before the zero point is added.
     #[inline(always)]
-    pub fn unbounded(&self, isa: I, x: I::F) -> I::I {
-        let v = isa.f_fma(x, self.inv_scale, self.before);
-        isa.i_add(isa.f_to_i(v), self.after)
+    pub fn bounded(&self, isa: I, x: I::F) -> I::F {
+        // The bounds are integers, so clamping before the rounding is clamping after it.
+        isa.f_min(isa.f_max(self.unbounded(isa, x), self.low), self.high)
+    }
+
+    /// As [`Steps::bounded`] without the bounds.
+    #[inline(always)]
+    pub fn unbounded(&self, isa: I, x: I::F) -> I::F {
+        isa.f_fma(x, self.inv_scale, self.before)
     }
 }
 

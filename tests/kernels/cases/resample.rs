@@ -143,7 +143,7 @@ pub fn moved(level: Level) -> u64 {
             })
             .collect();
         let mut got = vec![0; wanted.len()];
-        permute(&x, &shape, &order, &mut got).expect("lengths agree");
+        permute(level, &x, &shape, &order, &mut got).expect("lengths agree");
         same(&mut hash, "permute", level, format!("{shape:?} {order:?}"), &got, &wanted);
     }
     hash.0
@@ -163,9 +163,9 @@ pub fn threads(level: Level) -> u64 {
         let tables = [None, None, Some(&columns[..]), None];
         select(&x, &[2, 40, 50, 24], &tables, 0, &mut wide).expect("lengths agree");
         let mut first = vec![0; x.len()];
-        permute(&x, &[2, 2000, 24], &[0, 2, 1], &mut first).expect("lengths agree");
+        permute(level, &x, &[2, 2000, 24], &[0, 2, 1], &mut first).expect("lengths agree");
         let mut turned = vec![0; x.len()];
-        permute(&x, &[2, 2000, 24], &[2, 1, 0], &mut turned).expect("lengths agree");
+        permute(level, &x, &[2, 2000, 24], &[2, 1, 0], &mut turned).expect("lengths agree");
         [larger, wide, first, turned].concat()
     };
     set_num_threads(1).expect("a valid number");

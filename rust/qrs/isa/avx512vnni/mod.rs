@@ -11,11 +11,11 @@ use std::arch::x86_64::{
     _mm512_extracti32x4_epi32, _mm512_fmadd_ps, _mm512_inserti32x4, _mm512_loadu_ps,
     _mm512_loadu_si512, _mm512_mask_blend_ps, _mm512_maskz_mov_ps, _mm512_max_epi32,
     _mm512_max_epu8, _mm512_max_ps, _mm512_min_epi32, _mm512_min_ps, _mm512_mul_ps,
-    _mm512_mullo_epi32, _mm512_or_epi32, _mm512_packs_epi16, _mm512_packs_epi32,
-    _mm512_packus_epi16, _mm512_permutexvar_epi8, _mm512_permutexvar_epi32, _mm512_roundscale_ps,
-    _mm512_set1_epi8, _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32,
-    _mm512_setzero_si512, _mm512_shuffle_epi8, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps,
-    _mm512_storeu_si512, _mm512_sub_epi32, _mm512_sub_ps,
+    _mm512_mullo_epi32, _mm512_or_epi32, _mm512_packs_epi32, _mm512_packus_epi16,
+    _mm512_permutexvar_epi8, _mm512_permutexvar_epi32, _mm512_roundscale_ps, _mm512_set1_epi8,
+    _mm512_set1_epi16, _mm512_set1_epi32, _mm512_set1_ps, _mm512_setr_epi32, _mm512_setzero_si512,
+    _mm512_shuffle_epi8, _mm512_slli_epi32, _mm512_sqrt_ps, _mm512_storeu_ps, _mm512_storeu_si512,
+    _mm512_sub_epi32, _mm512_sub_ps,
 };
 use std::ops::Range;
 
@@ -25,9 +25,7 @@ use self::product::by_shape;
 use super::avx2::xmm;
 use super::to_bytes::{self, ToBytes};
 use super::token::{token, verbs};
-use super::{
-    Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, WIDE, checked_steps,
-};
+use super::{Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, checked_steps};
 use crate::scratch::Scratch;
 
 token!(
@@ -84,21 +82,6 @@ impl Isa for Avx512Vnni {
         i_to_i8(v: __m512i) -> [i8; LANES] = {
             let mut out = [0; LANES];
             _mm_storeu_si128(out.as_mut_ptr().cast(), _mm512_cvtsepi32_epi8(v));
-            out
-        };
-        i_to_u8_wide(v: [__m512i; WIDE]) -> [[u8; LANES]; WIDE] = {
-            let mut out = [[0; LANES]; WIDE];
-            // Each step saturates, so all lanes end within the range whatever they were.
-            let words = [_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3])];
-            let bytes = in_order(_mm512_packus_epi16(words[0], words[1]));
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), bytes);
-            out
-        };
-        i_to_i8_wide(v: [__m512i; WIDE]) -> [[i8; LANES]; WIDE] = {
-            let mut out = [[0; LANES]; WIDE];
-            let words = [_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3])];
-            let bytes = in_order(_mm512_packs_epi16(words[0], words[1]));
-            _mm512_storeu_si512(out.as_mut_ptr().cast(), bytes);
             out
         };
         i_exp2(n: __m512i) -> __m512 = _mm512_castsi512_ps(_mm512_slli_epi32::<23>(
