@@ -115,6 +115,33 @@ def test_quantized_first_states() -> None:
         assert a.equal(b)
 
 
+@pytest.mark.parametrize("kind", ["LSTM", "LSTMCell"])
+def test_float_first_states(kind: str) -> None:
+    """As code that makes zeros of its own passes them."""
+
+    class Stated(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quant, self.cell = Q.QuantStub(), getattr(nn, kind)(5, 8)
+            self.dequant = Q.DeQuantStub()
+
+        def forward(self, x: qrs.Tensor, h: qrs.Tensor, c: qrs.Tensor) -> qrs.Tensor:
+            return self.dequant(self.cell(self.quant(x), (h, c))[0])
+
+    model = Stated().eval()
+    model.qconfig = Q.get_default_qconfig()
+    batch = (1, 4) if kind == "LSTM" else (4,)
+    x = qrs.randn(6, 4, 5) if kind == "LSTM" else qrs.randn(4, 5)
+    zeros, some = qrs.zeros(*batch, 8), 0.3 * qrs.randn(*batch, 8)
+    prepared = Q.prepare(model)
+    expected = {state: prepared(x, state, state) for state in (zeros, some)}
+    small = Q.convert(prepared)
+    for state, wanted in expected.items():
+        assert (small(x, state, state) - wanted).abs().max().item() < 0.05
+    q = small.quant(x)
+    assert small.cell(q, (zeros, zeros))[0].equal(small.cell(q)[0])
+
+
 def test_a_cell_by_itself() -> None:
     cell, x = nn.LSTMCell(5, 8), qrs.randn(4, 5)
     h, c = cell(x)

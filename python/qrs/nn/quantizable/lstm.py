@@ -165,7 +165,7 @@ class LSTM(Observable):
         ----------
         x : Tensor or QTensor, shape (T, B, I), or (B, T, I) if ``batch_first``
         hidden : tuple of Tensor or QTensor, shapes (layers * directions, B, H), optional
-            First h and c, zeros by default.
+            First h and c, zeros by default. Those of a quantized LSTM may be float.
 
         Returns
         -------
@@ -207,7 +207,7 @@ class LSTM(Observable):
         cells = [part.cell for layer in self.layers for part in layer.directions()]
         batch = x.shape[1]
         if hidden is None:
-            return [cell.initialize_hidden(batch, x.is_quantized) for cell in cells]
+            return [cell.first_states(None, batch, x.is_quantized) for cell in cells]
         expected = (len(cells), batch, self.hidden_size)
         for name, state in zip("hc", hidden, strict=True):
             if tuple(state.shape) != expected:
@@ -215,7 +215,10 @@ class LSTM(Observable):
                     f"{self._get_name()}: {name} of shape {tuple(state.shape)} came, expected "
                     f"{expected}"
                 )
-        return [(hidden[0][k], hidden[1][k]) for k in range(len(cells))]
+        h, c = hidden
+        return [
+            cell.first_states((h[k], c[k]), batch, x.is_quantized) for k, cell in enumerate(cells)
+        ]
 
     @staticmethod
     def _together(functional: Any, states: list[Any]) -> Any:

@@ -10,7 +10,7 @@ from qrs.nn.layers.linear import Linear
 from qrs.nn.parameter import Parameter
 from qrs.nn.quantizable.observable import Observable
 from qrs.nn.quantized.functional_modules import FloatFunctional
-from qrs.qtensor import QTensor
+from qrs.qtensor import QTensor, quantize_per_tensor
 from qrs.tensor import Tensor, zeros
 
 __all__ = ["LSTMCell"]
@@ -106,6 +106,20 @@ class LSTMCell(Observable):
             states.append(QTensor.zeros(shape, part.scale, part.zero_point, part.output_dtype))
         return states[0], states[1]
 
+    def first_states(self, hidden: State | None, batch_size: int, is_quantized: bool) -> State:
+        """Zeros if there are none; a quantized cell stores floats as it does the states to come."""
+        if hidden is None or hidden[0] is None:
+            return self.initialize_hidden(batch_size, is_quantized)
+        if not is_quantized:
+            return hidden
+        h, c = (
+            quantize_per_tensor(state, part.scale, part.zero_point, part.output_dtype)
+            if isinstance(state, Tensor)
+            else state
+            for state, part in zip(hidden, (self.ogate_cy, self.fgate_cx_igate_cgate), strict=True)
+        )
+        return h, c
+
     def forward(self, x: Any, hidden: State | None = None) -> State:
         """Compute one step.
 
@@ -113,16 +127,14 @@ class LSTMCell(Observable):
         ----------
         x : Tensor or QTensor, shape (B, I)
         hidden : tuple of Tensor or QTensor, shapes (B, H), optional
-            h and c, zeros by default.
+            h and c, zeros by default. Those of a quantized cell may be float.
 
         Returns
         -------
         tuple
             The new h and c.
         """
-        if hidden is None or hidden[0] is None:
-            hidden = self.initialize_hidden(x.shape[0], x.is_quantized)
-        return self.step(self.igates(x), hidden)
+        return self.step(self.igates(x), self.first_states(hidden, x.shape[0], x.is_quantized))
 
     def step(self, from_input: Any, hidden: State) -> State:
         """The part of `forward` that follows ``igates``, shape (B, 4 H)."""
