@@ -18,6 +18,7 @@ __all__ = [
     "StateDictError",
     "UnquantizedLayerWarning",
     "UnsupportedLayerError",
+    "instead_of",
     "type_name",
 ]
 
@@ -34,6 +35,23 @@ def type_name(value: object) -> str:
     cls = type(value)
     library = cls.__module__.partition(".")[0]
     return cls.__name__ if library in ("builtins", "qrs") else f"{library}.{cls.__name__}"
+
+
+def instead_of(value: object, make: str = "qrs.as_tensor()") -> str:
+    """What to do where a tensor was expected and something else came.
+
+    Examples
+    --------
+    >>> instead_of([1.0, 2.0])
+    'make one with qrs.as_tensor()'
+    >>> instead_of(None)
+    'look for a missing return in what gave it'
+    """
+    if value is None:
+        return "look for a missing return in what gave it"
+    if isinstance(value, tuple):
+        return "unpack it, as in y, states = lstm(x)"
+    return f"make one with {make}"
 
 
 class QrsError(Exception):

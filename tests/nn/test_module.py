@@ -307,6 +307,25 @@ def test_error_names_the_path_of_the_failing_module():
     assert info.value.module_path == "blocks.1.fc"
 
 
+@pytest.mark.parametrize(
+    ("gives", "advice"),
+    [
+        (lambda x: None, "look for a missing return"),
+        (lambda x: (x, x), "unpack it, as in y, states"),
+        (lambda x: x.tolist(), r"make one with qrs\.as_tensor\(\)"),
+    ],
+)
+@pytest.mark.parametrize("make", [lambda: nn.Linear(2, 2), lambda: nn.Conv1d(1, 1, 1), nn.ReLU])
+def test_what_is_no_tensor_is_named_with_what_to_do(gives, advice, make):
+    class Before(nn.Module):
+        def forward(self, x):
+            return gives(x)
+
+    net = nn.Sequential(Before(), make())
+    with pytest.raises(qrs.DtypeError, match=rf"at 1 \(.* (list|tuple|NoneType).*; {advice}"):
+        net(qrs.ones(1, 2))
+
+
 def test_error_of_the_outermost_module_has_no_path():
     with pytest.raises(qrs.ShapeError, match=r"^linear: input") as info:
         nn.Linear(2, 2)(qrs.ones(1, 3))

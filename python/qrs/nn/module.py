@@ -10,7 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Self
 
-from qrs.errors import DtypeError, QrsError, type_name
+from qrs.errors import DtypeError, QrsError, instead_of, type_name
 from qrs.nn.conversion import ConversionMixin
 from qrs.nn.hooks import RemovableHandle
 from qrs.nn.parameter import Parameter
@@ -105,7 +105,7 @@ class Module(ConversionMixin, StateMixin):
                 raise
             refusal = DtypeError(
                 f"{type(self).__name__}: a {type_name(args[0])} came, expected a tensor; "
-                "make one with qrs.tensor()"
+                f"{instead_of(args[0])}"
             )
             self._locate(refusal)
             raise refusal from error

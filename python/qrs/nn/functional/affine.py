@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs.autograd import Sample, define, vjp
 from qrs.autograd.arrays import Array
-from qrs.errors import DtypeError, ShapeError, type_name
+from qrs.errors import DtypeError, ShapeError, instead_of, type_name
 from qrs.nn.functional.products import times_transposed
 from qrs.tensor import Tensor, apply
 
@@ -37,8 +37,7 @@ def check_floats(where: str, **tensors: Any) -> None:
             )
         if not isinstance(value, Tensor):
             raise DtypeError(
-                f"{where}: {name} is a {type_name(value)}, expected a Tensor; make one with "
-                "qrs.as_tensor()"
+                f"{where}: {name} is a {type_name(value)}, expected a Tensor; {instead_of(value)}"
             )
         if value._array.dtype.kind != "f":
             raise DtypeError(

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from qrs.errors import DtypeError, type_name
+from qrs.errors import DtypeError, instead_of, type_name
 
 __all__ = ["QUANTIZED", "also_quantized"]
 
@@ -35,7 +35,7 @@ def also_quantized(function: F) -> F:
         quantized = getattr(input, "is_quantized", None)
         if quantized is None:
             raise DtypeError(
-                f"{name}: a {type_name(input)} came, expected a tensor; make one with qrs.tensor()"
+                f"{name}: a {type_name(input)} came, expected a tensor; {instead_of(input)}"
             )
         if quantized:
             if name not in QUANTIZED:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8, quint8
-from qrs.errors import DtypeError, QrsError, type_name
+from qrs.errors import DtypeError, QrsError, instead_of, type_name
 from qrs.nn.layers.container import Sequential
 from qrs.nn.module import Module
 from qrs.qtensor import PerTensor, QTensor
@@ -49,8 +49,8 @@ def refuse_input(where: str, value: object, expected: Dtype | None = None) -> No
         )
     if not isinstance(value, QTensor):
         raise DtypeError(
-            f"{where}: a {type_name(value)} came, expected a quantized tensor; make one with "
-            "qrs.quantize_per_tensor"
+            f"{where}: a {type_name(value)} came, expected a quantized tensor; "
+            f"{instead_of(value, 'qrs.quantize_per_tensor')}"
         )
     if value.qscheme().is_per_channel:
         raise DtypeError(

@@ -9,7 +9,7 @@ import numpy as np
 
 from qrs import _kernels
 from qrs.dtypes import dtype as Dtype
-from qrs.errors import DtypeError, type_name
+from qrs.errors import DtypeError, instead_of, type_name
 from qrs.nn.module import Module
 from qrs.nn.quantized.output import observed_output
 from qrs.qtensor import PerTensor, QTensor
@@ -105,8 +105,8 @@ class Quantize(Module):
             )
         if not isinstance(value, Tensor):
             raise DtypeError(
-                f"Quantize: a {type_name(value)} came, expected a float32 Tensor; make "
-                "one with qrs.as_tensor()"
+                f"Quantize: a {type_name(value)} came, expected a float32 Tensor; "
+                f"{instead_of(value)}"
             )
         if value._array.dtype != np.float32:
             raise DtypeError(
