@@ -15,14 +15,16 @@
 
 use std::ops::Range;
 
-use crate::isa::{Corners, Gathered, Isa, LANES, PANEL_BLOCKS, TILE_ROWS, Taps, Tile};
+use crate::isa::{Gathered, Isa, LANES, PANEL_BLOCKS, TILE_ROWS, Tile, strips};
 use crate::pack::PackedWeights;
 
 /// Where activation rows come from.
 pub trait Rows: Sync {
-    /// Adds `strips` to `to`: for each tap the bytes that each row of a strip contributes at that kernel
-    /// position. Taps whose bytes lie one behind the other may be one longer tap.
-    fn gather<'a>(&'a self, strips: Strips, to: &mut Gathered<'a, u8>);
+    /// Makes `to` the slices of `rows`: for each tap the bytes that each row contributes at that kernel
+    /// position.
+    fn gather<'a>(&'a self, rows: Range<usize>, to: &mut Gathered<'a, u8>);
+    /// About how many bytes a row reads that the one before it did not.
+    fn fresh(&self) -> usize;
 }
 
 /// Rows of a dense matrix.
@@ -35,13 +37,14 @@ pub struct Dense<'a> {
 }
 
 impl Rows for Dense<'_> {
-    #[inline(always)]
-    fn gather<'a>(&'a self, strips: Strips, to: &mut Gathered<'a, u8>) {
-        for strip in strips {
-            let corners = Corners::apart(strip.start * self.k, self.k, strip.len());
-            to.begin(strip, self.k);
-            to.push_at(self.data, &corners, 0);
-        }
+    fn gather<'a>(&'a self, rows: Range<usize>, to: &mut Gathered<'a, u8>) {
+        let (start, count) = (rows.start * self.k, rows.len());
+        to.begin(rows, 1, self.k);
+        to.push_apart(self.data, start, self.k, count);
+    }
+
+    fn fresh(&self) -> usize {
+        self.k
     }
 }
 
@@ -51,7 +54,7 @@ pub trait Epilogue {
     fn finish<I: Isa>(&mut self, isa: I, row: usize, panel: usize, sums: &[[i32; LANES]]);
 }
 
-/// The strips as `isa` wants them; `None` if it takes them as they are.
+/// The slices as `isa` wants them; `None` if it takes them as they are.
 #[inline(always)]
 pub(crate) fn staged<'s, I: Isa>(
     isa: I,
@@ -61,29 +64,27 @@ pub(crate) fn staged<'s, I: Isa>(
     if I::in_place(gathered).is_some() {
         return None;
     }
-    let padded = |taps: &Taps<'_, u8>| taps.len().next_multiple_of(4) + I::STAGED_EXTRA;
-    let held = |taps: &Taps<'_, u8>| taps.count() * taps.rows().len() * padded(taps);
-    let room: usize = gathered.strips().map(|taps| held(&taps)).sum();
+    let (rows, taps) = (gathered.rows(), gathered.taps());
+    let len = gathered.len().next_multiple_of(4) + I::STAGED_EXTRA;
+    let room = rows.len() * taps * len;
     if staging.len() < room {
         staging.resize(room, I::Act::default());
     }
-    let mut to = &mut staging[..room];
-    for taps in gathered.strips() {
-        let own;
-        (own, to) = to.split_at_mut(held(&taps));
-        let m_rows = taps.rows().len();
-        for (i, to) in own.chunks_exact_mut(padded(&taps).max(1)).enumerate() {
-            isa.stage(taps.slice(i / m_rows, i % m_rows), to);
+    // A strip is read as one run.
+    let mut to = staging[..room].chunks_exact_mut(len.max(1));
+    for strip in gathered.strips(I::ROWS) {
+        for tap in 0..taps {
+            for m in 0..strip.rows().len() {
+                isa.stage(strip.slice(tap, m), to.next().expect("there is room"));
+            }
         }
     }
-    let mut ready = Gathered::with_capacity(gathered.strips().map(|taps| taps.count()).sum());
-    let (staging, mut from) = (&staging[..], 0);
-    for taps in gathered.strips() {
-        let (len, m_rows) = (padded(&taps), taps.rows().len());
-        ready.begin(taps.rows(), len);
-        for _ in 0..taps.count() {
-            ready.push_at(staging, &Corners::apart(from, len, m_rows), 0);
-            from += m_rows * len;
+    let mut ready = Gathered::new();
+    ready.begin(rows.clone(), taps, len);
+    for tap in 0..taps {
+        for strip in strips(rows.clone(), I::ROWS) {
+            let before = (strip.start - rows.start) * taps + tap * strip.len();
+            ready.push_apart(&*staging, before * len, len, strip.len());
         }
     }
     Some(ready)
@@ -130,17 +131,30 @@ const SMALL_BLOCK_BYTES: usize = 24 * 1024;
 /// Weights that stay in L2 while block after block passes by.
 const RESIDENT: usize = 512 * 1024;
 
-/// `rows` in as few blocks as the caches allow, for rows of `taps` slices of `c` bytes against
+/// `rows` in as few blocks as the caches allow, for rows of which each holds `row` bytes there and
 /// `weights` bytes of weights.
 #[inline(always)]
 pub(crate) fn blocks(
     rows: Range<usize>,
-    (taps, c): (usize, usize),
+    row: usize,
     weights: usize,
 ) -> impl Iterator<Item = Range<usize>> {
     let bytes = if weights <= RESIDENT { SMALL_BLOCK_BYTES } else { BLOCK_BYTES };
-    let fit = bytes / (taps * (c + size_of::<usize>())).max(1);
-    strips(rows, fit.max(TILE_ROWS))
+    strips(rows, (bytes / row.max(1)).max(TILE_ROWS))
+}
+
+/// Bytes that each of `rows` holds in a cache while it meets `panels` panels in all, with `taps` slices
+/// of `c` bytes.
+#[inline(always)]
+pub(crate) fn held<I: Isa, R: Rows>(rows: &R, panels: usize, (taps, c): (usize, usize)) -> usize {
+    // A level that stages rows copies every slice. Where rows are read once, it is all the same how long
+    // they stay.
+    let read = match size_of::<I::Act>() {
+        1 if panels > 1 => rows.fresh(),
+        1 => 0,
+        _ => taps * c,
+    };
+    taps * size_of::<usize>() + read
 }
 
 /// Multiplies `rows` by `panels` of `weights` and hands every finished row to `epilogue`.
@@ -156,10 +170,11 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
 ) {
     let sweep = panels.into();
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-    let mut gathered = Gathered::with_capacity(0);
-    for block in blocks(range, (weights.taps(), weights.c()), weights.bytes()) {
-        gathered.clear();
-        rows.gather(strips(block, I::ROWS), &mut gathered);
+    let mut gathered = Gathered::new();
+    let held = held::<I, R>(rows, weights.panels(), (weights.taps(), weights.c()));
+    for block in blocks(range, held, weights.bytes()) {
+        let count = strips(block.clone(), I::ROWS).len();
+        rows.gather(block, &mut gathered);
         let staged = staged(isa, &gathered, staging);
         let ready = staged.as_ref().or_else(|| I::in_place(&gathered)).expect("staged or in place");
         let mut done = 0;
@@ -169,11 +184,11 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
             // Each strip asks for its share of the next panel. A single strip has no time to spare: it
             // waits for the weights anyway.
             let next = match sweep.panel(done) {
-                Some(next) if ready.count() > 1 => weights.panel(next).blocks,
+                Some(next) if count > 1 => weights.panel(next).blocks,
                 _ => &[],
             };
-            let mut shares = next.chunks(next.len().div_ceil(ready.count()).max(1));
-            for taps in ready.strips() {
+            let mut shares = next.chunks(next.len().div_ceil(count).max(1));
+            for taps in ready.strips(I::ROWS) {
                 panel.ahead = shares.next().unwrap_or_default();
                 isa.tile(&taps, &panel, &mut acc);
                 for (m, row) in taps.rows().enumerate() {
@@ -181,38 +196,6 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
                 }
             }
         }
-    }
-}
-
-/// `range` in as few strips of at most `rows` as possible, sizes differing by at most one: 49 rows in
-/// sixes are 4 x 6 + 5 x 5, because a strip of one row runs at a fraction of the speed of one of five.
-#[inline(always)]
-pub(crate) fn strips(range: Range<usize>, rows: usize) -> Strips {
-    let count = range.len().div_ceil(rows).max(1);
-    // One division a call, and none a strip: there is a call for every panel.
-    let (len, longer) = (range.len() / count, range.len() % count);
-    Strips { range, len, longer }
-}
-
-/// Rows one behind the other, a few at a time, in order.
-#[derive(Clone, Debug)]
-pub struct Strips {
-    range: Range<usize>,
-    len: usize,
-    /// The first so many strips have a row more.
-    longer: usize,
-}
-
-impl Iterator for Strips {
-    type Item = Range<usize>;
-
-    #[inline(always)]
-    fn next(&mut self) -> Option<Range<usize>> {
-        let Range { start, end } = self.range;
-        let more = usize::from(self.longer > 0);
-        self.longer -= more;
-        self.range.start += self.len + more;
-        (start < end).then_some(start..self.range.start)
     }
 }
 
@@ -234,32 +217,15 @@ mod tests {
 
     #[test]
     fn blocks_are_few_and_fit() {
-        for (rows, taps, c) in [(1, 1, 1), (1024, 1, 1024), (5000, 9, 64), (40, 1, 60_000)] {
-            let all: Vec<_> = blocks(0..rows, (taps, c), RESIDENT + 1).collect();
-            let held = |rows: usize| rows * taps * (c + size_of::<usize>());
+        for (rows, held) in [(1, 9), (1024, 1032), (5000, 648), (40, 60_008)] {
+            let all: Vec<_> = blocks(0..rows, held, RESIDENT + 1).collect();
             assert!(
                 all.iter()
-                    .all(|block| block.len() <= TILE_ROWS || held(block.len()) <= BLOCK_BYTES)
+                    .all(|block| block.len() <= TILE_ROWS || held * block.len() <= BLOCK_BYTES)
             );
-            assert_eq!(all.len(), rows.div_ceil((BLOCK_BYTES / held(1)).max(TILE_ROWS)));
-            assert_eq!(
-                all.into_iter().flatten().collect::<Vec<_>>(),
-                (0..rows).collect::<Vec<_>>()
-            );
-        }
-    }
-
-    #[test]
-    fn strips_cover_the_range_evenly() {
-        for len in 0..200 {
-            let all: Vec<_> = strips(7..7 + len, TILE_ROWS).collect();
-            assert_eq!(
-                all.iter().cloned().flatten().collect::<Vec<_>>(),
-                (7..7 + len).collect::<Vec<_>>()
-            );
-            let sizes: Vec<_> = all.iter().map(ExactSizeIterator::len).collect();
-            let (min, max) = (sizes.iter().min(), sizes.iter().max());
-            assert!(max.unwrap_or(&0) - min.unwrap_or(&0) <= 1, "{len}: {sizes:?}");
+            assert_eq!(all.len(), rows.div_ceil((BLOCK_BYTES / held).max(TILE_ROWS)));
+            let again = all.into_iter().flatten().collect::<Vec<_>>();
+            assert_eq!(again, (0..rows).collect::<Vec<_>>());
         }
     }
 }

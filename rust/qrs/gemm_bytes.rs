@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::gemm::{Rows, blocks, staged, strips};
+use crate::gemm::{Rows, blocks, held, staged};
 use crate::isa::{Gathered, Isa, Kernel, LANES, Outputs, PANEL_BLOCKS, TILE_ROWS, Tile};
 use crate::pack::PackedWeights;
 use crate::parallel::{Downward, Window};
@@ -16,8 +16,8 @@ use crate::scratch;
 pub(crate) trait Places: Copy {
     /// The rows of the product that are among the rows `outputs`.
     fn within(self, outputs: Range<usize>) -> Range<usize>;
-    /// Adds the outputs of a strip of rows to `out`.
-    fn lend<'a>(self, strip: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>);
+    /// Adds the outputs of `rows` to `out`.
+    fn lend<'a>(self, rows: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>);
 }
 
 /// The products of all outputs.
@@ -30,8 +30,8 @@ impl Places for InOrder {
         outputs
     }
     #[inline(always)]
-    fn lend<'a>(self, strip: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>) {
-        out.push_lent(&from.rows(strip));
+    fn lend<'a>(self, rows: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>) {
+        out.push_lent(&from.rows(rows));
     }
 }
 
@@ -43,8 +43,8 @@ impl Places for &[usize] {
         before(outputs.start)..before(outputs.end)
     }
     #[inline(always)]
-    fn lend<'a>(self, strip: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>) {
-        out.push(self[strip].iter().map(|&place| from.row(place)));
+    fn lend<'a>(self, rows: Range<usize>, from: &mut Downward<'a, u8>, out: &mut Outputs<'a>) {
+        self[rows].iter().for_each(|&place| out.push(from.row(place)));
     }
 }
 
@@ -99,40 +99,48 @@ impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
         let mut scratch = scratch::borrow();
         let staging = I::staging(&mut scratch);
         let weights = groups[0].weights;
-        let (taps, c) = (weights.taps(), weights.c() * groups.len());
-        let held: usize = groups.iter().map(|group| group.weights.bytes()).sum();
+        let (taps, c) = (weights.taps(), groups.len() * weights.c());
+        let held = held::<I, P>(&rows, groups.len() * weights.panels(), (taps, c));
+        let bytes = groups.iter().map(|group| group.weights.bytes()).sum();
         let columns = window.columns();
-        let (mut all, mut own) = (Gathered::with_capacity(0), Gathered::with_capacity(0));
+        let (mut all, mut part) = (Gathered::new(), Gathered::new());
         let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-        for block in blocks(places.within(window.rows()), (taps, c), held) {
-            all.clear();
-            let mut out = Outputs::new(columns.len(), block.len().div_ceil(I::ROWS));
-            let mut lent = window.downward();
-            rows.gather(strips(block.clone(), I::ROWS), &mut all);
-            for strip in strips(block, I::ROWS) {
-                places.lend(strip, &mut lent, &mut out);
-            }
+        for block in blocks(places.within(window.rows()), held, bytes) {
+            rows.gather(block.clone(), &mut all);
+            let mut out = lent(window, places, block.clone());
             for (g, &Planned { weights, plan }) in groups.iter().enumerate() {
                 if groups.len() > 1 {
-                    own.take_part(&all, g * weights.c(), weights.c());
+                    part.take_part(&all, g * weights.c(), weights.c());
                 }
-                let gathered = if groups.len() > 1 { &own } else { &all };
+                let gathered = if groups.len() > 1 { &part } else { &all };
                 let staged = staged(isa, gathered, staging);
                 let ready = staged.as_ref().or_else(|| I::in_place(gathered));
-                let strips = ready.expect("staged or in place");
+                let ready = ready.expect("staged or in place");
                 let row_sum = |row: usize| sum(&rows, row, inputs, g);
                 for index in panels(weights, g, &columns) {
                     let mut panel = weights.panel(index);
-                    if index + 1 < weights.panels() && strips.count() > 1 {
+                    if index + 1 < weights.panels() && block.len() > I::ROWS {
                         panel.ahead = weights.panel(index + 1).blocks;
                     }
                     let first = index * weights.width();
                     let to = outputs(weights, g, &columns, first..first + panel.width);
-                    plan.panel(isa, strips, (first, &panel), (&mut out, to), &mut acc, row_sum);
+                    plan.panel(isa, ready, (first, &panel), (&mut out, to), &mut acc, row_sum);
                 }
             }
         }
     }
+}
+
+/// Where the outputs of `rows` go.
+#[inline(never)]
+fn lent<'w, T: Places>(
+    window: &'w mut Window<'_, u8>,
+    places: T,
+    rows: Range<usize>,
+) -> Outputs<'w> {
+    let mut out = Outputs::new(window.columns().len(), rows.len());
+    places.lend(rows, &mut window.downward(), &mut out);
+    out
 }
 
 /// The panels of group `g` whose outputs lie in `columns`.
@@ -155,9 +163,9 @@ fn outputs(
 
 /// Sum of all bytes of row `row` that are inputs of group `group`.
 fn sum<P: Rows>(rows: &P, row: usize, inputs: Inputs, group: usize) -> i32 {
-    let mut slices = Gathered::with_capacity(0);
-    rows.gather(strips(row..row + 1, 1), &mut slices);
-    let taps = slices.strip(0);
+    let mut slices = Gathered::new();
+    rows.gather(row..row + 1, &mut slices);
+    let taps = slices.strip(row..row + 1);
     let own = inputs.among(group, taps.len());
     let bytes = (0..taps.count()).flat_map(|t| &taps.slice(t, 0)[own.clone()]);
     bytes.map(|&b| i32::from(b)).sum()

@@ -244,13 +244,13 @@ impl Plan {
         }
     }
 
-    /// `strips` times a panel that begins with block `first`: bytes in columns `columns` of `out`.
+    /// `rows` times a panel that begins with block `first`: bytes in columns `columns` of `out`.
     /// `row_sum` gives the sum of all activations of a row; it is asked if they are needed.
     #[inline(always)]
     pub fn panel<I: Isa>(
         &self,
         isa: I,
-        strips: &Gathered<'_, I::Act>,
+        rows: &Gathered<'_, I::Act>,
         (first, panel): (usize, &Panel<'_>),
         (out, columns): (&mut Outputs<'_>, std::ops::Range<usize>),
         acc: &mut Tile,
@@ -258,12 +258,13 @@ impl Plan {
     ) {
         if !self.needs_row_sums() {
             let by = ToBytes { blocks: &self.blocks[first..][..panel.width], range: self.range };
-            return isa.tile_bytes(strips, panel, &by, (out, columns), acc);
+            return isa.tile_bytes(rows, panel, &by, (out, columns), acc);
         }
-        for (i, taps) in strips.strips().enumerate() {
+        let start = rows.rows().start;
+        for taps in rows.strips(I::ROWS) {
             isa.tile(&taps, panel, acc);
             for (m, row) in taps.rows().enumerate() {
-                let out = &mut out.row(i, m)[columns.clone()];
+                let out = &mut out.row(row - start)[columns.clone()];
                 self.store(isa, first, &acc[m][..panel.width], row_sum(row), out);
             }
         }

@@ -24,6 +24,14 @@ impl Geometry {
         self.kernel.iter().product()
     }
 
+    /// Elements of `channels` channels under the kernel of an output pixel that are not under that of the
+    /// one to its left.
+    #[must_use]
+    pub fn fresh(&self, channels: usize) -> usize {
+        let [depth, height, width] = self.kernel;
+        depth * height * width.min(self.stride[2]) * channels
+    }
+
     /// Whether every output pixel sees just its own input pixel.
     #[must_use]
     pub fn is_pointwise(&self) -> bool {
@@ -120,6 +128,19 @@ impl Walk {
         self.output[2] - self.at[3]
     }
 
+    /// The next `count` pixels by the lines in which they lie: where the first of each line is, and how
+    /// many there are.
+    #[inline(always)]
+    pub(super) fn lines(mut self, count: usize) -> impl Iterator<Item = ([usize; 4], usize)> {
+        let mut left = count;
+        std::iter::from_fn(move || {
+            let (at, own) = (self.at, left.min(self.in_line()));
+            self.pass(own);
+            left -= own;
+            (own > 0).then_some((at, own))
+        })
+    }
+
     /// Passes by so many pixels.
     #[inline(always)]
     pub(super) fn pass(&mut self, pixels: usize) {
@@ -150,6 +171,13 @@ mod tests {
                 let [image, d, h, w] = walk.at;
                 assert_eq!(((image * 2 + d) * 3 + h) * 5 + w, pixel);
                 assert_eq!((walk.at, walk.in_line()), (Walk::new(pixel, output).at, 5 - w));
+                let mut next = pixel;
+                for (at, count) in walk.lines(13) {
+                    assert_eq!(at, Walk::new(next, output).at);
+                    assert!(at[3] + count <= 5);
+                    next += count;
+                }
+                assert_eq!(next, pixel + 13);
                 walk.pass(step);
             }
         }

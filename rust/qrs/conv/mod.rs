@@ -216,7 +216,7 @@ impl Conv {
         } else if geometry.is_pointwise() {
             self.product(work, Dense { data: x, k: channels }, inputs, out);
         } else {
-            let outside = &vec![zero_point; geometry.kernel[2] * channels][..];
+            let outside = &vec![zero_point; channels][..];
             let patches = Patches { geometry, x, input, output, channels, outside };
             self.product(work, patches, inputs, out);
         }

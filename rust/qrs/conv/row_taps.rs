@@ -5,9 +5,11 @@
 //! 24. The input is copied once, with zero points left and right of its rows; the bytes after a run meet
 //! zero weights.
 
+use std::ops::Range;
+
 use super::geometry::{Geometry, Walk};
-use crate::gemm::{Rows, Strips};
-use crate::isa::{Corners, Gathered, TILE_ROWS};
+use crate::gemm::Rows;
+use crate::isa::Gathered;
 
 /// Runs are used up to so many channels; above, padding a tap to 4 wastes little.
 const MOST: usize = 15;
@@ -71,65 +73,38 @@ pub(super) fn copy(
 }
 
 impl Rows for RowTaps<'_> {
-    #[inline(always)]
-    fn gather<'a>(&'a self, mut strips: Strips, to: &mut Gathered<'a, u8>) {
-        let Some(first) = strips.next() else { return };
+    fn gather<'a>(&'a self, rows: Range<usize>, to: &mut Gathered<'a, u8>) {
         let Self { geometry, output, channels, .. } = *self;
-        let (run, step) = (run(geometry, channels), geometry.stride[2] * channels);
-        let mut walk = Walk::new(first.start, output);
-        // Where the copied rows under the kernel of this line begin.
-        let mut line = [walk.at[0], walk.at[1], walk.at[2]];
-        let mut starts = self.starts(line);
-        for strip in std::iter::once(first).chain(strips) {
-            let count = strip.len();
-            to.begin(strip, run);
-            if line != walk.at[..3] {
-                line = [walk.at[0], walk.at[1], walk.at[2]];
-                starts = self.starts(line);
-            }
-            if count <= walk.in_line() {
-                let columns = Corners::apart(walk.at[3] * step, step, count);
-                for &start in &starts {
-                    to.push_at(self.padded, &columns, start);
+        let Geometry { kernel, stride, .. } = geometry;
+        let (count, step) = (rows.len(), stride[2] * channels);
+        let first = Walk::new(rows.start, output);
+        to.begin(rows, kernel[0] * kernel[1], run(geometry, channels));
+        for kd in 0..kernel[0] {
+            for kh in 0..kernel[1] {
+                for ([image, d, h, column], count) in first.lines(count) {
+                    let start = self.start([image, d, h], [kd, kh]) + column * step;
+                    to.push_apart(self.padded, start, step, count);
                 }
-                walk.pass(count);
-                continue;
-            }
-            // The strip goes on in the lines below.
-            let places: [_; TILE_ROWS] = std::array::from_fn(|m| {
-                let [image, d, h, column] = walk.at;
-                if m + 1 < count {
-                    walk.pass(1);
-                }
-                (self.starts([image, d, h]), column * step)
-            });
-            walk.pass(1);
-            for tap in 0..starts.len() {
-                let at = places.each_ref().map(|(starts, column)| starts[tap] + column);
-                to.push_at(self.padded, &Corners::new(at), 0);
             }
         }
+    }
+
+    fn fresh(&self) -> usize {
+        self.geometry.fresh(self.channels)
     }
 }
 
 impl RowTaps<'_> {
-    /// Where the copied rows begin that lie under the kernel of a line of the output.
-    fn starts(&self, [image, d, h]: [usize; 3]) -> Vec<usize> {
+    /// Where the copied row begins that lies under a kernel row, for a line of the output.
+    fn start(&self, [image, d, h]: [usize; 3], [kd, kh]: [usize; 2]) -> usize {
         let Self { geometry, input, channels, .. } = *self;
-        let Geometry { kernel, stride, padding, dilation, .. } = geometry;
-        let pitch = pitch(geometry, input[2], channels);
-        let mut starts = Vec::with_capacity(kernel[0] * kernel[1]);
-        for kd in 0..kernel[0] {
-            for kh in 0..kernel[1] {
-                // A row above the image wraps around and fails the comparison like one below it.
-                let d = (d * stride[0] + kd * dilation[0]).wrapping_sub(padding[0]);
-                let h = (h * stride[1] + kh * dilation[1]).wrapping_sub(padding[1]);
-                let inside = d < input[0] && h < input[1];
-                // The first row of the copy is the one outside.
-                let row = if inside { 1 + (image * input[0] + d) * input[1] + h } else { 0 };
-                starts.push(row * pitch);
-            }
-        }
-        starts
+        let Geometry { stride, padding, dilation, .. } = geometry;
+        // A row above the image wraps around and fails the comparison like one below it.
+        let d = (d * stride[0] + kd * dilation[0]).wrapping_sub(padding[0]);
+        let h = (h * stride[1] + kh * dilation[1]).wrapping_sub(padding[1]);
+        let inside = d < input[0] && h < input[1];
+        // The first row of the copy is the one outside.
+        let row = if inside { 1 + (image * input[0] + d) * input[1] + h } else { 0 };
+        row * pitch(geometry, input[2], channels)
     }
 }

@@ -24,6 +24,7 @@ mod neon;
 mod neon_dot;
 mod outputs;
 mod scalar;
+mod strips;
 mod taps;
 pub mod to_bytes;
 mod token;
@@ -32,7 +33,8 @@ use std::ops::Range;
 
 pub use level::{Level, level};
 pub use outputs::Outputs;
-pub use taps::{Corners, Gathered, Taps};
+pub use strips::{Strips, strips};
+pub use taps::{Gathered, Taps};
 
 use self::to_bytes::ToBytes;
 use crate::scratch::Scratch;
@@ -212,18 +214,19 @@ pub trait Isa: Copy + Send + Sync + 'static {
     /// `taps * ceil(c / 4)` steps. A strip has at most [`Isa::ROWS`] rows.
     fn tile(self, rows: &Taps<'_, Self::Act>, panel: &Panel<'_>, acc: &mut Tile);
 
-    /// As [`Isa::tile`] for each of `strips`, but the sums go, as `by` says, to columns `columns` of the
-    /// rows of `out`: a level may keep them in registers. Otherwise they pass through `acc`.
+    /// As [`Isa::tile`] for each strip of `rows`, but the sums go, as `by` says, to columns `columns` of
+    /// the rows of `out`, which has one for each of `rows`: a level may keep them in registers. Otherwise
+    /// they pass through `acc`.
     #[inline(always)]
     fn tile_bytes(
         self,
-        strips: &Gathered<'_, Self::Act>,
+        rows: &Gathered<'_, Self::Act>,
         panel: &Panel<'_>,
         by: &ToBytes<'_>,
         (out, columns): (&mut Outputs<'_>, Range<usize>),
         acc: &mut Tile,
     ) {
-        to_bytes::through_memory(self, strips, panel, by, (out, columns), acc);
+        to_bytes::through_memory(self, rows, panel, by, (out, columns), acc);
     }
 
     /// Larger byte.

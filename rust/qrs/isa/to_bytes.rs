@@ -27,6 +27,15 @@ pub struct Range {
     pub bounded: bool,
 }
 
+impl Range {
+    /// Whether it is all that a byte holds, around zero point 0: saturation to a byte is all it takes.
+    #[inline(always)]
+    #[must_use]
+    pub fn is_whole(self) -> bool {
+        (self.zero_point, self.low, self.high) == (0, 0, u8::MAX)
+    }
+}
+
 /// How the sums of a panel become bytes. Weights have no zero points.
 #[derive(Clone, Copy, Debug)]
 pub struct ToBytes<'a> {
@@ -133,33 +142,34 @@ impl<I: Isa> Lanes<I> {
 #[inline(always)]
 pub(super) fn through_memory<I: Isa>(
     isa: I,
-    strips: &Gathered<'_, I::Act>,
+    rows: &Gathered<'_, I::Act>,
     panel: &Panel<'_>,
     by: &ToBytes<'_>,
     (out, columns): (&mut Outputs<'_>, std::ops::Range<usize>),
     acc: &mut Tile,
 ) {
-    for (i, taps) in strips.strips().enumerate() {
+    let first = rows.rows().start;
+    for taps in rows.strips(I::ROWS) {
         isa.tile(&taps, panel, acc);
-        let strip = (i, taps.rows().len());
+        let strip = (taps.rows().start - first, taps.rows().len());
         // Blocks together: four fill a register with bytes, and one by one take half as long again.
         match *by.blocks {
             [] => {}
-            [a] => rows(isa, strip, acc, ([a], by.range), out, columns.clone()),
-            [a, b] => rows(isa, strip, acc, ([a, b], by.range), out, columns.clone()),
-            [a, b, c] => rows(isa, strip, acc, ([a, b, c], by.range), out, columns.clone()),
+            [a] => store(isa, strip, acc, ([a], by.range), out, columns.clone()),
+            [a, b] => store(isa, strip, acc, ([a, b], by.range), out, columns.clone()),
+            [a, b, c] => store(isa, strip, acc, ([a, b, c], by.range), out, columns.clone()),
             [a, b, c, d, ..] => {
-                rows(isa, strip, acc, ([a, b, c, d], by.range), out, columns.clone());
+                store(isa, strip, acc, ([a, b, c, d], by.range), out, columns.clone());
             }
         }
     }
 }
 
-/// The rows of a tile of `B` blocks.
+/// The rows of a tile of `B` blocks: those of the output from `first` on.
 #[inline(always)]
-fn rows<I: Isa, const B: usize>(
+fn store<I: Isa, const B: usize>(
     isa: I,
-    (strip, count): (usize, usize),
+    (first, count): (usize, usize),
     acc: &Tile,
     (blocks, range): ([Affine; B], Range),
     out: &mut Outputs<'_>,
@@ -171,6 +181,6 @@ fn rows<I: Isa, const B: usize>(
         for b in 0..B {
             sums[b] = isa.i_add(isa.i_load(&acc[m][b]), lanes[b].start);
         }
-        Lanes::put(isa, &lanes, sums, &mut out.row(strip, m)[columns.clone()]);
+        Lanes::put(isa, &lanes, sums, &mut out.row(first + m)[columns.clone()]);
     }
 }

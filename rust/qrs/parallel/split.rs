@@ -132,18 +132,22 @@ pub struct Lent<'a, T> {
 }
 
 impl<T> Lent<'_, T> {
-    /// How many, and how long each is.
+    /// How long each is.
     #[inline(always)]
     #[must_use]
-    pub fn size(&self) -> (usize, usize) {
-        (self.rows, self.columns)
+    pub fn columns(&self) -> usize {
+        self.columns
     }
 
-    /// Where row `m` begins, the last if there are fewer: its columns can be written there.
+    /// Where each begins: its columns can be written there.
     #[inline(always)]
-    #[must_use]
-    pub fn pointer(&self, m: usize) -> *mut T {
-        self.first.wrapping_add(m.min(self.rows - 1) * self.stride)
+    pub fn pointers(&self) -> impl Iterator<Item = *mut T> {
+        let mut next = self.first;
+        (0..self.rows).map(move |_| {
+            let at = next;
+            next = next.wrapping_add(self.stride);
+            at
+        })
     }
 }
 

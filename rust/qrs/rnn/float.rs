@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::matrix::{Matrix, Measured, Sink, Staged};
 use crate::error::{Result, filled, same};
-use crate::gemm::{Sweep, strips};
-use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS, TILE_ROWS};
+use crate::gemm::Sweep;
+use crate::isa::{Isa, Kernel, LANES, Level, PANEL_BLOCKS, TILE_ROWS, strips};
 use crate::qparams::{Engine, QParams};
 use crate::scratch::Scratch;
 

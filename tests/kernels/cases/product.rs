@@ -1,6 +1,8 @@
 //! The product of bytes, at and around every edge of tiles, panels and steps.
 
-use qrs::gemm::{Dense, Epilogue, Rows, Strips, gemm};
+use std::ops::Range;
+
+use qrs::gemm::{Dense, Epilogue, Rows, gemm};
 use qrs::isa::{Gathered as Slices, Isa, Kernel, LANES, Level};
 use qrs::pack::PackedWeights;
 use qrs::scratch;
@@ -57,14 +59,15 @@ impl Gathered<'_> {
 }
 
 impl Rows for Gathered<'_> {
-    fn gather<'a>(&'a self, strips: Strips, to: &mut Slices<'a, u8>) {
-        for strip in strips {
-            to.begin(strip.clone(), self.c);
-            for tap in 0..self.taps {
-                let rows: Vec<_> = strip.clone().map(|row| self.row(row, tap)).collect();
-                to.push(&rows);
-            }
+    fn gather<'a>(&'a self, rows: Range<usize>, to: &mut Slices<'a, u8>) {
+        to.begin(rows.clone(), self.taps, self.c);
+        for tap in 0..self.taps {
+            rows.clone().for_each(|row| to.push_same(self.row(row, tap), 1));
         }
+    }
+
+    fn fresh(&self) -> usize {
+        self.c
     }
 }
 

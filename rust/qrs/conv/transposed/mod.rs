@@ -139,8 +139,7 @@ impl ConvTranspose {
     ) -> Result<()> {
         let threads = threads_for(self.nanoseconds(level, (batch, output)));
         let output = self.wide_pixels(output);
-        let width = self.geometry.kernel[2] * self.inputs;
-        let outside = &vec![how.input.zero_point as u8; width][..];
+        let outside = &vec![how.input.zero_point as u8; self.inputs][..];
         let source = Source { x, input, outside };
         let mut jobs = Vec::with_capacity(self.phases.len());
         for phase in &self.phases {

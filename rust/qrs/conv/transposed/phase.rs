@@ -47,7 +47,7 @@ pub(super) struct Job<'a> {
 pub(super) struct Source<'a> {
     pub x: &'a [u8],
     pub input: [usize; 3],
-    /// A kernel row of zero points.
+    /// A pixel of zero points.
     pub outside: &'a [u8],
 }
 

@@ -73,8 +73,8 @@ pub(super) unsafe fn signed<const M: usize, const U: usize>(
         // divides the units of the panels that it gives.
         unsafe {
             let mut weights = base.add(32 * first);
-            for tap in rows.pointers() {
-                let mut at: [*const i32; M] = std::array::from_fn(|m| tap[m].cast());
+            for tap in 0..rows.count() {
+                let mut at = rows.pointers::<M>(tap).map(<*const i16>::cast::<i32>);
                 for _ in 0..steps {
                     for line in 0..U / 2 {
                         prefetch(weights, 8 * stride + 64 * line);
@@ -130,7 +130,8 @@ pub(super) unsafe fn seven<const M: usize, const U: usize>(
         // SAFETY: for the whole block, see `Avx2Seven::tile`, which proved every row and block read here.
         unsafe {
             let mut weights = base.add(32 * first);
-            for (t, at) in rows.pointers().iter().enumerate() {
+            for t in 0..rows.count() {
+                let at = rows.pointers::<M>(t);
                 for k in 0..whole {
                     let quad = |m: usize| at[m].add(4 * k).cast::<i32>().read_unaligned();
                     seven_step(weights, quad, &mut sums);

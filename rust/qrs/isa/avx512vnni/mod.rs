@@ -25,7 +25,9 @@ use self::product::by_shape;
 use super::avx2::xmm;
 use super::to_bytes::{self, ToBytes};
 use super::token::{token, verbs};
-use super::{Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, checked_steps};
+use super::{
+    Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, checked_steps, strips,
+};
 use crate::scratch::Scratch;
 
 token!(
@@ -169,34 +171,33 @@ impl Isa for Avx512Vnni {
     #[inline(always)]
     fn tile_bytes(
         self,
-        strips: &Gathered<'_, u8>,
+        rows: &Gathered<'_, u8>,
         panel: &Panel<'_>,
         by: &ToBytes<'_>,
         (out, columns): (&mut Outputs<'_>, Range<usize>),
         acc: &mut Tile,
     ) {
         if !by.range.bounded {
-            return to_bytes::through_memory(self, strips, panel, by, (out, columns), acc);
+            return to_bytes::through_memory(self, rows, panel, by, (out, columns), acc);
         }
         assert!(by.blocks.len() == panel.width, "tile: {} channel blocks", by.blocks.len());
         let inside = columns.start < columns.end && columns.end <= out.row_len();
         assert!(inside && columns.len() <= LANES * panel.width, "tile: columns {columns:?}");
         let mut ahead = panel.ahead;
-        for (i, taps) in strips.strips().enumerate() {
-            checked_steps::<Self>(&taps, panel);
-            let m_rows = taps.rows().len();
-            let to = out.pointers(i, m_rows);
-            // SAFETY: see `tile`; the lines above prove that there is an `Affine` for each block, and that
-            // the columns can be written in each row.
+        for (own, m_rows) in strips(rows.rows(), Self::ROWS).runs() {
+            if own.is_empty() {
+                continue;
+            }
+            let (own, to) = ((rows, own), (&mut *out, &columns));
+            // SAFETY: the token proves the features; the lines above prove that there is an `Affine` for
+            // each block, and that the columns can be written in each row.
             unsafe {
                 by_shape!(
                     m_rows,
                     panel.width,
-                    product::stored_bytes(&taps, panel, by, to, &columns, ahead)
+                    product::stored_bytes(own, panel, by, to, &mut ahead)
                 );
             }
-            // The next strip asks for the lines that this one had no step for.
-            ahead = ahead.get(taps.count() * taps.len().div_ceil(4)..).unwrap_or_default();
         }
     }
 
