@@ -107,6 +107,23 @@ impl PackedWeights {
         &self.sums
     }
 
+    /// Sum of the weights of each tap, `[block][tap]`.
+    #[must_use]
+    pub fn tap_sums(&self) -> Vec<[i32; LANES]> {
+        let (taps, steps) = (self.taps, self.c.div_ceil(4));
+        let mut sums = vec![[0; LANES]; self.sums.len() * taps];
+        for p in 0..self.panels() {
+            let Panel { blocks, width, .. } = self.panel(p);
+            for (i, block) in blocks.iter().enumerate() {
+                let (b, tap) = (p * self.width + i % width, i / width / steps);
+                for (sum, quad) in sums[b * taps + tap].iter_mut().zip(block.0.as_chunks::<4>().0) {
+                    *sum += quad.iter().map(|&w| i32::from(w)).sum::<i32>();
+                }
+            }
+        }
+        sums
+    }
+
     /// The panels that hold the channels `columns`, which begin at a panel.
     #[must_use]
     pub fn panels_of(&self, columns: std::ops::Range<usize>) -> std::ops::Range<usize> {
@@ -187,6 +204,20 @@ mod tests {
     fn sums_are_of_the_weights() {
         let packed = PackedWeights::new(&[1, 2, 3, -4, -5, -6], 2, 1, 3).expect("small");
         assert_eq!(packed.sums()[0][..3], [6, -15, 0]);
+    }
+
+    #[test]
+    fn the_sums_of_taps_add_up() {
+        let (n, taps, c) = (70, 3, 5);
+        let weights: Vec<i8> = (0..n * taps * c).map(|i| (i * 29 + 7) as i8).collect();
+        let packed = PackedWeights::new(&weights, n, taps, c).expect("small");
+        let by_tap = packed.tap_sums();
+        for (j, own) in weights.chunks_exact(taps * c).enumerate() {
+            for (tap, own) in own.chunks_exact(c).enumerate() {
+                let wanted: i32 = own.iter().map(|&w| i32::from(w)).sum();
+                assert_eq!(by_tap[j / LANES * taps + tap][j % LANES], wanted, "{j} {tap}");
+            }
+        }
     }
 
     #[test]

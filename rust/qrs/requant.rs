@@ -52,6 +52,8 @@ pub struct Plan {
     blocks: Vec<Affine>,
     /// Weight zero points, where any is not zero: the caller must give row sums.
     zero_points: Option<Vec<[i32; LANES]>>,
+    /// See [`ToBytes::outside`].
+    outside: Vec<[i32; LANES]>,
     range: Range,
 }
 
@@ -197,7 +199,15 @@ impl Plan {
             .zip(start.into_iter().zip(bias))
             .map(|(multiplier, (start, bias))| Affine { start, bias, multiplier })
             .collect();
-        Ok(Self { blocks, zero_points, range })
+        Ok(Self { blocks, zero_points, outside: Vec::new(), range })
+    }
+
+    /// For products some of whose taps lie in the padding, which holds the input's `zero_point`; `sums` are
+    /// those of the weights, `[block][tap]`.
+    #[must_use]
+    pub fn padded(self, zero_point: i32, mut sums: Vec<[i32; LANES]>) -> Self {
+        sums.as_flattened_mut().iter_mut().for_each(|sum| *sum *= zero_point);
+        Self { outside: sums, ..self }
     }
 
     /// Whether [`Plan::store`] needs the sum of each row's bytes.
@@ -257,7 +267,10 @@ impl Plan {
         row_sum: impl Fn(usize) -> i32,
     ) {
         if !self.needs_row_sums() {
-            let by = ToBytes { blocks: &self.blocks[first..][..panel.width], range: self.range };
+            let (blocks, range) = (&self.blocks[first..][..panel.width], self.range);
+            let taps = self.outside.len() / self.blocks.len();
+            let outside = &self.outside[first * taps..][..panel.width * taps];
+            let by = ToBytes { blocks, outside, range };
             return isa.tile_bytes(rows, panel, &by, (out, columns), acc);
         }
         let start = rows.rows().start;

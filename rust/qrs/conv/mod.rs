@@ -163,18 +163,20 @@ impl Conv {
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
         let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
+        let padded = matches!(self.packed, Packed::Groups(_)) && self.geometry.padding != [0; 3];
+        let group = |Group { weights, channels }: &Group| {
+            let sums = &weights.sums().as_flattened()[..weights.n()];
+            let plan = Plan::new(OP, channels, sums, depth, how)?;
+            Ok(match padded {
+                true => plan.padded(how.input.zero_point, weights.tap_sums()),
+                false => plan,
+            })
+        };
         self.plans.get(how, || match &self.packed {
             Packed::Narrow(narrow, channels) => {
                 Ok(vec![Plan::new(OP, channels, narrow.sums(), depth, how)?])
             }
-            _ => self
-                .groups()
-                .iter()
-                .map(|Group { weights, channels }| {
-                    let sums = &weights.sums().as_flattened()[..weights.n()];
-                    Plan::new(OP, channels, sums, depth, how)
-                })
-                .collect(),
+            _ => self.groups().iter().map(group).collect(),
         })
     }
 

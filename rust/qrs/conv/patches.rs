@@ -73,7 +73,7 @@ impl Patches<'_> {
         };
         let (d, h) = (place(0, d, kd), place(1, h, kh));
         if d >= input[0] || h >= input[1] {
-            return to.push_same(self.outside, count);
+            return to.push_outside(self.outside, count);
         }
         let (start, end) = (inside.start.clamp(w, w + count), inside.end.clamp(w, w + count));
         let line = (image * input[0] + d) * input[1] + h;

@@ -20,7 +20,15 @@ pub struct Gathered<'a, A> {
     rows: Range<usize>,
     taps: usize,
     len: usize,
+    outside: Vec<Outside>,
     data: PhantomData<&'a [A]>,
+}
+
+/// Neighbouring rows of which a tap lies outside the image.
+#[derive(Clone, Debug)]
+struct Outside {
+    tap: usize,
+    rows: Range<usize>,
 }
 
 /// The slices of a strip: some neighbouring rows of a block.
@@ -33,6 +41,7 @@ pub struct Taps<'a, A> {
     apart: usize,
     count: usize,
     len: usize,
+    outside: &'a [Outside],
     data: PhantomData<&'a [A]>,
 }
 
@@ -40,13 +49,14 @@ impl<'a, A> Gathered<'a, A> {
     /// No rows.
     #[must_use]
     pub fn new() -> Self {
-        Self { at: Vec::new(), rows: 0..0, taps: 0, len: 0, data: PhantomData }
+        Self { at: Vec::new(), rows: 0..0, taps: 0, len: 0, outside: Vec::new(), data: PhantomData }
     }
 
     /// Begins a block of `rows` with `taps` slices each of `len` elements, in place of what was there.
     /// As many must follow: for each tap, first to last, all rows, first to last.
     pub fn begin(&mut self, rows: Range<usize>, taps: usize, len: usize) {
         self.at.clear();
+        self.outside.clear();
         self.at.reserve(rows.len() * taps);
         (self.rows, self.taps, self.len) = (rows, taps, len);
     }
@@ -78,12 +88,27 @@ impl<'a, A> Gathered<'a, A> {
         self.at.extend(std::iter::repeat_n(slice.as_ptr(), count));
     }
 
+    /// As [`Gathered::push_same`] for rows of which one tap lies outside the image: `slice` holds what the
+    /// padding does.
+    pub fn push_outside(&mut self, slice: &'a [A], count: usize) {
+        let (height, place) = (self.rows.len(), self.at.len());
+        let (tap, row) = (place / height, place % height);
+        assert!(count <= height - row, "taps: {count} rows outside, {height} less {row} are left");
+        let start = self.rows.start + row;
+        match self.outside.last_mut() {
+            Some(last) if last.tap == tap && last.rows.end == start => last.rows.end += count,
+            _ => self.outside.push(Outside { tap, rows: start..start + count }),
+        }
+        self.push_same(slice, count);
+    }
+
     /// Of each slice of `whole` just `len` elements from `from` on.
     pub fn take_part(&mut self, whole: &Self, from: usize, len: usize) {
         let fits = from.checked_add(len).is_some_and(|end| end <= whole.len);
         assert!(fits, "taps: {len} elements from {from} on of {}", whole.len);
         self.begin(whole.rows.clone(), whole.taps, len);
         self.at.extend(whole.at.iter().map(|slice| slice.wrapping_add(from)));
+        self.outside.extend_from_slice(&whole.outside);
     }
 
     /// The rows of the block.
@@ -125,7 +150,15 @@ impl<'a, A> Gathered<'a, A> {
         assert!(inside, "taps: rows {rows:?} of {all:?}");
         assert!(self.at.len() == taps * all.len(), "taps: {} of {taps} x {all:?}", self.at.len());
         let at = &self.at[rows.start - all.start..];
-        Taps { rows, at, apart: all.len(), count: taps, len, data: PhantomData }
+        Taps {
+            rows,
+            at,
+            apart: all.len(),
+            count: taps,
+            len,
+            outside: &self.outside,
+            data: PhantomData,
+        }
     }
 }
 
@@ -156,6 +189,14 @@ impl<'a, A> Taps<'a, A> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// The taps that lie outside the image in all rows, in order.
+    #[inline(always)]
+    pub fn outside(&self) -> impl Iterator<Item = usize> {
+        let Range { start, end } = self.rows;
+        let covers = move |all: &Range<usize>| all.start <= start && end <= all.end;
+        self.outside.iter().filter(move |part| covers(&part.rows)).map(|part| part.tap)
     }
 
     /// Where the slices of tap `tap` begin in the first `M` rows: [`Taps::len`] elements can be read
@@ -203,6 +244,23 @@ mod tests {
         part.take_part(&gathered, 1, 2);
         assert_eq!(part.strip(8..9).slice(0, 0), [36, 37]);
         assert_eq!(part.strips(2).map(|strip| strip.rows()).collect::<Vec<_>>(), [7..9, 9..10]);
+    }
+
+    #[test]
+    fn taps_outside_are_those_of_all_rows_of_a_strip() {
+        let data = [0_u8; 9];
+        let mut gathered = Gathered::new();
+        gathered.begin(5..9, 3, 2);
+        gathered.push_outside(&data, 2);
+        gathered.push_outside(&data, 1);
+        gathered.push_apart(&data, 0, 1, 1);
+        gathered.push_apart(&data, 0, 1, 3);
+        gathered.push_outside(&data, 1);
+        gathered.push_outside(&data, 4);
+        let outside = |rows| gathered.strip(rows).outside().collect::<Vec<_>>();
+        assert_eq!(outside(5..8), [0, 2]);
+        assert_eq!(outside(6..9), [2]);
+        assert_eq!(outside(8..9), [1, 2]);
     }
 
     #[test]

@@ -41,6 +41,9 @@ impl Range {
 pub struct ToBytes<'a> {
     /// A block each.
     pub blocks: &'a [Affine],
+    /// `[block][tap]`: what a tap adds to a sum that lies outside the image. With it, a level may leave out
+    /// such taps; empty where they have to be read.
+    pub outside: &'a [[i32; LANES]],
     /// See there.
     pub range: Range,
 }

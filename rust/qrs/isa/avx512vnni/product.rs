@@ -2,12 +2,13 @@
 
 use std::arch::x86_64::{
     __m512, __m512i, _MM_HINT_T1, _mm_maskz_loadu_epi8, _mm_prefetch, _mm256_storeu_si256,
-    _mm512_add_ps, _mm512_broadcastd_epi32, _mm512_castsi512_si256, _mm512_cvtepi32_ps,
-    _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_load_ps, _mm512_load_si512, _mm512_loadu_si512,
-    _mm512_mask_storeu_epi8, _mm512_min_epu8, _mm512_mul_ps, _mm512_packs_epi32,
-    _mm512_packus_epi16, _mm512_set1_epi8, _mm512_set1_epi32, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_storeu_si512,
+    _mm512_add_epi32, _mm512_add_ps, _mm512_broadcastd_epi32, _mm512_castsi512_si256,
+    _mm512_cvtepi32_ps, _mm512_cvtps_epi32, _mm512_dpbusd_epi32, _mm512_load_ps, _mm512_load_si512,
+    _mm512_loadu_si512, _mm512_mask_storeu_epi8, _mm512_min_epu8, _mm512_mul_ps,
+    _mm512_packs_epi32, _mm512_packus_epi16, _mm512_set1_epi8, _mm512_set1_epi32,
+    _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_si512,
 };
+use std::iter;
 use std::ops::Range;
 
 use super::{Avx512Vnni, bytes, in_order};
@@ -63,7 +64,9 @@ pub(super) unsafe fn sums<const M: usize, const B: usize>(
         }
     };
     // SAFETY: as the caller proved.
-    unsafe { accumulate(rows, panel, [_mm512_setzero_si512(); B], panel.ahead, store) }
+    unsafe {
+        accumulate(rows, panel, [_mm512_setzero_si512(); B], iter::empty(), panel.ahead, store);
+    }
 }
 
 /// The rows `own` of `rows` in strips of `M`, by a panel of `B` blocks, whose sums become bytes where they are:
@@ -85,14 +88,21 @@ pub(super) unsafe fn stored_bytes<const M: usize, const B: usize>(
         // SAFETY: there are `B` blocks, and each array has the size of its load; for `accumulate` and
         // `store`: as the caller proved.
         unsafe {
-            let start = std::array::from_fn(|b| {
+            let mut start = std::array::from_fn(|b| {
                 _mm512_load_si512((&raw const (*blocks.add(b)).start).cast())
             });
+            let outside = || taps.outside().filter(|_| !by.outside.is_empty());
+            for tap in outside() {
+                for b in 0..B {
+                    let adds = by.outside[b * taps.count() + tap].as_ptr();
+                    start[b] = _mm512_add_epi32(start[b], _mm512_loadu_si512(adds.cast()));
+                }
+            }
             let store = |sums: [[__m512i; B]; M]| match by.range.is_whole() {
                 true => store::<M, B, true>(&sums, by, to, columns),
                 false => store::<M, B, false>(&sums, by, to, columns),
             };
-            accumulate(&taps, panel, start, ahead, store);
+            accumulate(&taps, panel, start, outside(), ahead, store);
         }
         // The next strip asks for the lines that this one had no step for.
         *ahead = ahead.get(steps..).unwrap_or_default();
@@ -155,8 +165,9 @@ fn whole_bytes<const V: usize>(v: [__m512; V]) -> __m512i {
     in_order(_mm512_packus_epi16(first, second))
 }
 
-/// Sums of `M` rows by `B` blocks, all in registers, from `start` on, for `end`: returned, they would pass
-/// through memory wherever the compiler does not inline this function.
+/// Sums of `M` rows by `B` blocks, all in registers, from `start` on, without the taps `outside`, which are
+/// in order; for `end`: returned, they would pass through memory wherever the compiler does not inline this
+/// function.
 ///
 /// While it computes it asks for the lines `ahead`, one a step: without that the first strip of
 /// each panel waits for L3. On Sapphire Rapids (28 GB/s from L3) it took a product of 126 x 768 x 3072
@@ -168,11 +179,13 @@ unsafe fn accumulate<const M: usize, const B: usize>(
     rows: &Taps<'_, u8>,
     panel: &Panel<'_>,
     start: [__m512i; B],
+    mut outside: impl Iterator<Item = usize>,
     ahead: &[Block],
     end: impl FnOnce([[__m512i; B]; M]),
 ) {
     let (whole, rest) = (rows.len() / 4, rows.len() % 4);
     let mut sums = [start; M];
+    let mut left_out = outside.next();
     // With nothing to fetch it walks through lines that are there: an address that is not mapped would
     // cost a walk through the page tables.
     let ahead = if ahead.is_empty() { panel.blocks } else { ahead }.as_ptr_range();
@@ -182,6 +195,11 @@ unsafe fn accumulate<const M: usize, const B: usize>(
     unsafe {
         let mut weights = panel.blocks.as_ptr().cast::<i8>();
         for tap in 0..rows.count() {
+            if left_out == Some(tap) {
+                left_out = outside.next();
+                weights = weights.add(64 * B * rows.len().div_ceil(4));
+                continue;
+            }
             let at = rows.pointers::<M>(tap);
             for k in 0..whole {
                 if M > 2 {
