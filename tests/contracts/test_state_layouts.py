@@ -10,6 +10,7 @@ import qrs
 from qrs import nn
 from qrs import quantization as Q
 from qrs.errors import StateDictError
+from qrs.io import ScriptObject
 from qrs.nn import quantized as nnq
 from qrs.nn.intrinsic import qat as nniqat
 from qrs.nn.intrinsic import quantized as nniq
@@ -45,6 +46,33 @@ def embedding(state: State) -> State:
         "_packed_params.dtype": qrs.quint8,
         "_packed_params._packed_weight": state["weight"],
     }
+
+
+def packed(state: State, end: str) -> ScriptObject:
+    """Weight and bias in an object of PyTorch's; half-precision weights as float32."""
+    weight = state[f"weight_{end}"]
+    weight = weight if isinstance(weight, qrs.QTensor) else weight.float()
+    name = "__torch__.torch.classes.quantized.LinearPackedParamsBase"
+    return ScriptObject(name, (weight, state.get(f"bias_{end}")))
+
+
+def recurrent(*suffixes: str) -> Callable[[State], State]:
+    """An object for each direction of each layer."""
+
+    def layout(state: State) -> State:
+        cells = {}
+        for number, suffix in enumerate(suffixes):
+            weights = [packed(state, f"{kind}{suffix}") for kind in ("ih", "hh")]
+            parts = ("quantized_dynamic", [], [], [1], weights)
+            cell = ScriptObject("__torch__.torch.classes.rnn.CellParamsBase", parts)
+            cells[f"_all_weight_values.{number}.param"] = cell
+        return cells
+
+    return layout
+
+
+def cell(state: State) -> State:
+    return {f"_packed_weight_{kind}": packed(state, kind) for kind in ("ih", "hh")}
 
 
 def plain(*names: str) -> Callable[[State], State]:
@@ -89,6 +117,20 @@ LAYOUTS: dict[str, tuple[Callable[[], nn.Module], Callable[[State], State]]] = {
         lambda: nnq.dynamic.Linear(4, 3),
         lambda state: old_linear(dynamic_linear(state) | state),
     ),
+    "dynamic LSTM": (
+        lambda: Q.quantize_dynamic(nn.LSTM(3, 4, 2, bidirectional=True)),
+        recurrent("_l0", "_l0_reverse", "_l1", "_l1_reverse"),
+    ),
+    "dynamic LSTM without bias": (
+        lambda: Q.quantize_dynamic(nn.LSTM(3, 4, bias=False)),
+        recurrent("_l0"),
+    ),
+    "dynamic GRU of half precision": (
+        lambda: Q.quantize_dynamic(nn.GRU(3, 4), dtype=qrs.float16),
+        recurrent("_l0"),
+    ),
+    "dynamic LSTMCell": (lambda: Q.quantize_dynamic(nn.LSTMCell(3, 4)), cell),
+    "dynamic RNNCell": (lambda: Q.quantize_dynamic(nn.RNNCell(3, 4)), cell),
     "Conv1d": (lambda: nnq.Conv1d(2, 3, 3), conv),
     "Conv2d": (lambda: nnq.Conv2d(2, 3, 3), conv),
     "Conv2d without bias": (lambda: nnq.Conv2d(2, 3, 3, bias=False), conv),
@@ -171,3 +213,10 @@ def test_what_pytorch_forgets_is_named(name: str) -> None:
     found = target.load_state_dict(state, strict=False)
     assert found.missing_keys == ["scale", "zero_point"]
     assert (target.scale, target.zero_point) == (source.scale, source.zero_point)
+
+
+@pytest.mark.parametrize("state", [None, (), (1, 2), ("quantized_dynamic", [], [], [1], [1, 2])])
+def test_an_object_of_another_content_is_no_weight(state: Any) -> None:
+    entry = {"_all_weight_values.0.param": ScriptObject("CellParamsBase", state)}
+    with pytest.raises(StateDictError, match=r"no place for: '_all_weight_values"):
+        Q.quantize_dynamic(nn.LSTM(3, 4)).load_state_dict(entry)

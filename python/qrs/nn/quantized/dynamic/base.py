@@ -17,7 +17,7 @@ from qrs.nn.quantized.weights import kernel_params, quantize_weight
 from qrs.qtensor import QTensor
 from qrs.tensor import Tensor
 
-__all__ = ["DynamicWeights", "HalfLinear", "channel_params", "observed_weight"]
+__all__ = ["DynamicWeights", "HalfLinear", "channel_params", "has_parts", "observed_weight"]
 
 # The largest finite number in half precision.
 _HALF_MAX = np.float32(65504.0)
@@ -103,5 +103,23 @@ class DynamicWeights(PackedModule):
             if isinstance(value, Tensor) and value.dim() == 1
         }
 
+    def _translate_packed(
+        self, state_dict: dict[str, Any], prefix: str, suffix: str, kind: str, packed: Any
+    ) -> None:
+        """Put what an object of PyTorch's packs, as `qrs.load` reads it, under the names here."""
+        weight, bias = packed.state
+        if self.dtype is float16 and isinstance(weight, Tensor):
+            # It stores half-precision weights as float32.
+            weight = weight.half()
+        state_dict[f"{prefix}weight_{kind}{suffix}"] = weight
+        if isinstance(bias, Tensor):
+            state_dict[f"{prefix}bias_{kind}{suffix}"] = bias.detach()
+
     def _get_name(self) -> str:
         return f"DynamicQuantized{type(self).__name__}"
+
+
+def has_parts(value: Any, count: int) -> bool:
+    """Whether a value is an object of PyTorch's whose state is a tuple of so many parts."""
+    state = getattr(value, "state", None)
+    return isinstance(state, tuple) and len(state) == count

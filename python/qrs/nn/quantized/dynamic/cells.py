@@ -8,7 +8,7 @@ from qrs._kernels import PackedRnn, dynamic_rnn
 from qrs.dtypes import dtype as Dtype
 from qrs.dtypes import qint8
 from qrs.nn.layers import recurrent_cells as floats
-from qrs.nn.quantized.dynamic.base import DynamicWeights
+from qrs.nn.quantized.dynamic.base import DynamicWeights, has_parts
 from qrs.nn.quantized.dynamic.steps import (
     direction_shapes,
     pack_network,
@@ -56,6 +56,13 @@ class RNNCellBase(DynamicWeights, floats.RecurrentCellBase):
 
     def _pack(self) -> None:
         self._packed: PackedRnn = pack_network(self.mode, self._values, [""])
+
+    def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
+        for kind in ("ih", "hh"):
+            packed = state_dict.get(f"{prefix}_packed_weight_{kind}")
+            if has_parts(packed, 2):
+                del state_dict[f"{prefix}_packed_weight_{kind}"]
+                self._translate_packed(state_dict, prefix, "", kind, packed)
 
     def forward(self, input: Tensor, hx: Any = None) -> Any:
         """Compute the next state; arguments and results as of the float cell.

@@ -10,7 +10,7 @@ from qrs.dtypes import qint8
 from qrs.nn.functional.dropping import dropout
 from qrs.nn.layers import recurrent as floats
 from qrs.nn.qat import dynamic as qat
-from qrs.nn.quantized.dynamic.base import DynamicWeights
+from qrs.nn.quantized.dynamic.base import DynamicWeights, has_parts
 from qrs.nn.quantized.dynamic.steps import (
     direction_shapes,
     pack_network,
@@ -129,6 +129,18 @@ class RNNBase(DynamicWeights, floats.RecurrentBase):
             )
             for start in range(0, self.num_layers, per_call)
         ]
+
+    def _translate(self, state_dict: dict[str, Any], prefix: str) -> None:
+        # PyTorch keeps an object for each direction of each layer; the packed weights come last.
+        suffixes = [s for layer in range(self.num_layers) for s in self._suffixes(layer)]
+        for number, suffix in enumerate(suffixes):
+            key = f"{prefix}_all_weight_values.{number}.param"
+            cell: Any = state_dict.get(key)
+            weights = cell.state[-1] if has_parts(cell, 5) else ()
+            if len(weights) == 2 and all(has_parts(packed, 2) for packed in weights):
+                del state_dict[key]
+                for kind, packed in zip(("ih", "hh"), weights, strict=True):
+                    self._translate_packed(state_dict, prefix, suffix, kind, packed)
 
     def forward(self, input: Any, hx: Any = None) -> Any:
         """Run the layer over a sequence; arguments and results as of the float layer.
