@@ -63,7 +63,8 @@ def quantize_weight(weight: Tensor, observer: Any, where: str, axis: int = 0) ->
     if kind is not qint8 or scheme is None:
         raise DtypeError(
             f"{where}: the weight observer {type(observer).__name__} has qscheme {scheme} and "
-            f"dtype {kind}, expected qrs.qint8 with a qscheme"
+            f"dtype {kind}, expected qrs.qint8 with a qscheme; use default_weight_observer or "
+            "default_per_channel_weight_observer"
         )
     weight = weight.detach()
     observer(weight)
