@@ -255,7 +255,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "quint8 weights": (
         lambda: converted(qconfig=Q.QConfig(Q.MinMaxObserver, Q.MinMaxObserver)),
         DtypeError,
-        r"at block\.conv \(Conv2d\): .*observer .*quint8, expected qrs\.qint8.*use default_weight_o",
+        r"at block\.conv \(Conv2d\): .*observer .*quint8, expected qrs\.qint8.*use default_weight_",
     ),
     "embedding under the default qconfig": (
         with_embedding,
