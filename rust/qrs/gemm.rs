@@ -140,17 +140,19 @@ pub(crate) fn blocks(
     weights: usize,
 ) -> impl Iterator<Item = Range<usize>> {
     let bytes = if weights <= RESIDENT { SMALL_BLOCK_BYTES } else { BLOCK_BYTES };
-    strips(rows, (bytes / row.max(1)).max(TILE_ROWS))
+    // Whole strips: seven rows are not a strip of six and one of one, but four and three.
+    let fit = bytes / row.max(1) / TILE_ROWS * TILE_ROWS;
+    strips(rows, fit.max(TILE_ROWS))
 }
 
-/// Bytes that each of `rows` holds in a cache while it meets `panels` panels in all, with `taps` slices
-/// of `c` bytes.
+/// Bytes that a row, of which `fresh` are its own, holds in a cache while it meets `weights`.
 #[inline(always)]
-pub(crate) fn held<I: Isa, R: Rows>(rows: &R, panels: usize, (taps, c): (usize, usize)) -> usize {
+pub(crate) fn held<I: Isa>(fresh: usize, weights: &PackedWeights) -> usize {
+    let (taps, c) = (weights.taps(), weights.c());
     // A level that stages rows copies every slice. Where rows are read once, it is all the same how long
     // they stay.
     let read = match size_of::<I::Act>() {
-        1 if panels > 1 => rows.fresh(),
+        1 if weights.panels() > 1 => fresh,
         1 => 0,
         _ => taps * c,
     };
@@ -171,7 +173,7 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     let sweep = panels.into();
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
     let mut gathered = Gathered::new();
-    let held = held::<I, R>(rows, weights.panels(), (weights.taps(), weights.c()));
+    let held = held::<I>(rows.fresh(), weights);
     for block in blocks(range, held, weights.bytes()) {
         let count = strips(block.clone(), I::ROWS).len();
         rows.gather(block, &mut gathered);
@@ -223,7 +225,8 @@ mod tests {
                 all.iter()
                     .all(|block| block.len() <= TILE_ROWS || held * block.len() <= BLOCK_BYTES)
             );
-            assert_eq!(all.len(), rows.div_ceil((BLOCK_BYTES / held).max(TILE_ROWS)));
+            let fit = BLOCK_BYTES / held / TILE_ROWS * TILE_ROWS;
+            assert_eq!(all.len(), rows.div_ceil(fit.max(TILE_ROWS)));
             let again = all.into_iter().flatten().collect::<Vec<_>>();
             assert_eq!(again, (0..rows).collect::<Vec<_>>());
         }

@@ -98,9 +98,7 @@ impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
         let Self { rows, places, inputs, groups, window } = self;
         let mut scratch = scratch::borrow();
         let staging = I::staging(&mut scratch);
-        let weights = groups[0].weights;
-        let (taps, c) = (weights.taps(), groups.len() * weights.c());
-        let held = held::<I, P>(&rows, groups.len() * weights.panels(), (taps, c));
+        let held = held::<I>(rows.fresh() / groups.len(), groups[0].weights);
         let bytes = groups.iter().map(|group| group.weights.bytes()).sum();
         let columns = window.columns();
         let (mut all, mut part) = (Gathered::new(), Gathered::new());
