@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, same};
 use crate::isa::to_bytes::{Affine, Lanes, Range, ToBytes};
-use crate::isa::{Gathered, Isa, LANES, Outputs, Panel, Tile};
+use crate::isa::{Gathered, Isa, LANES, Outputs, Panel, Tile, WIDE};
 use crate::pack::by_blocks;
 use crate::qparams::{Engine, QParams, Span};
 
@@ -210,6 +210,20 @@ impl Plan {
         Self { outside: sums, ..self }
     }
 
+    /// The plan whose channels, a multiple of 16, are those of this plan that `channels` names. Weights
+    /// have no zero points.
+    #[must_use]
+    pub fn arranged(&self, channels: &[usize]) -> Self {
+        let own = |j: usize| (&self.blocks[j / LANES], j % LANES);
+        let block = |channels: &[usize; LANES]| Affine {
+            start: channels.map(|j| own(j).0.start[own(j).1]),
+            bias: channels.map(|j| own(j).0.bias[own(j).1]),
+            multiplier: channels.map(|j| own(j).0.multiplier[own(j).1]),
+        };
+        let blocks = channels.as_chunks().0.iter().map(block).collect();
+        Self { blocks, zero_points: None, outside: Vec::new(), range: self.range }
+    }
+
     /// Whether [`Plan::store`] needs the sum of each row's bytes.
     #[must_use]
     #[inline(always)]
@@ -221,6 +235,13 @@ impl Plan {
     #[inline(always)]
     pub fn lanes<I: Isa, const B: usize>(&self, isa: I, first: usize) -> [Lanes<I>; B] {
         Lanes::all(isa, self.blocks[first..].first_chunk().expect("as many blocks"), self.range)
+    }
+
+    /// What the channels of four blocks from `first` on need.
+    #[inline(always)]
+    #[must_use]
+    pub fn to_bytes(&self, first: usize) -> ToBytes<'_> {
+        ToBytes { blocks: &self.blocks[first..][..WIDE], outside: &[], range: self.range }
     }
 
     /// What 16 channels from `channel` on need, in registers.

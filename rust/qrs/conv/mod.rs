@@ -174,7 +174,8 @@ impl Conv {
         };
         self.plans.get(how, || match &self.packed {
             Packed::Narrow(narrow, channels) => {
-                Ok(vec![Plan::new(OP, channels, narrow.sums(), depth, how)?])
+                let plan = Plan::new(OP, channels, narrow.sums(), depth, how)?;
+                Ok(narrow.plans(plan))
             }
             _ => self.groups().iter().map(group).collect(),
         })
@@ -201,7 +202,7 @@ impl Conv {
         let zero_point = how.input.zero_point as u8;
         let geometry = self.geometry;
         if let Packed::Narrow(layer, _) = &self.packed {
-            let work = (&plans[0], level, threads);
+            let work = (&plans[..], level, threads);
             run_narrow(layer, work, (x, input, output, zero_point), out);
             return Ok(());
         }
@@ -247,13 +248,13 @@ impl Conv {
 /// A layer of narrow groups on the images `x`, sizes and zero point beside them, into `out`.
 fn run_narrow(
     layer: &Narrow,
-    (plan, level, threads): (&Plan, Level, usize),
+    (plans, level, threads): (&[Plan], Level, usize),
     (x, input, output, zero_point): (&[u8], [usize; 3], [usize; 3], u8),
     out: &mut [u8],
 ) {
     let rows = Split::Rows(layer.share() * output[2]);
     split(out, layer.outputs(), threads, rows, |mut window| {
         let window = &mut window;
-        level.run(narrow::Part { layer, plan, x, input, output, zero_point, window });
+        level.run(narrow::Part { layer, plans, x, input, output, zero_point, window });
     });
 }

@@ -13,13 +13,20 @@
 //! expensive part, so a column is interleaved once and used by every output whose kernel covers it.
 //! Depthwise, 3 kernel rows leave one of the 4 free: the same quad with the weights one row lower
 //! serves the output row below, too. In general `share` rows fit in as many quads as one needs.
+//!
+//! On some levels, four quads are made at once, a *band*, where an output's bytes never leave the 16 around
+//! it, and 64 neighbouring outputs are stored at once: `bands.rs`. All else goes by blocks of 16 outputs:
+//! `part.rs`.
 
+mod bands;
 mod columns;
 mod part;
 mod three;
 
+use self::bands::Bands;
 use super::Geometry;
 use crate::isa::{Block, Isa, LANES};
+use crate::requant::Plan;
 
 pub(super) use part::Part;
 
@@ -35,6 +42,8 @@ pub(super) struct Narrow {
     weights: Vec<Block>,
     /// Of each block of 16 output channels.
     feeds: Vec<Feed>,
+    /// For levels that work by them.
+    bands: Option<Bands>,
     sums: Vec<i32>,
     geometry: Geometry,
     inputs: usize,
@@ -104,6 +113,7 @@ impl Narrow {
         let mut made = Self {
             weights: Vec::new(),
             feeds,
+            bands: None,
             sums: weights.chunks_exact(geometry.taps() * c).map(sum).collect(),
             geometry,
             inputs,
@@ -115,6 +125,7 @@ impl Narrow {
             quads: (lines * c).div_ceil(4),
         };
         made.pack(weights);
+        made.bands = Bands::new(&made, n, weights);
         Some(made)
     }
 
@@ -145,6 +156,17 @@ impl Narrow {
     /// Columns under the kernel of an output, with those between its taps.
     fn reach(&self) -> usize {
         (self.geometry.kernel[2] - 1) * self.geometry.dilation[2] + 1
+    }
+
+    /// Rows that are found under a kernel, some of them for nothing.
+    fn tall(&self) -> usize {
+        self.lines.next_multiple_of(4)
+    }
+
+    /// The plans that the kernels want, made of that of the channels in order.
+    pub(super) fn plans(&self, plan: Plan) -> Vec<Plan> {
+        let of_bands = self.bands.as_ref().map(|bands| bands.arranged(&plan));
+        std::iter::once(plan).chain(of_bands).collect()
     }
 
     /// Sum of each output channel's weights.

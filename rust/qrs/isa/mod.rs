@@ -16,6 +16,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512vnni;
+pub mod band;
 pub mod environment;
 mod level;
 #[cfg(target_arch = "aarch64")]
@@ -31,6 +32,7 @@ mod token;
 
 use std::ops::Range;
 
+pub use band::{Source, Strip, Sweep};
 pub use level::{Level, level};
 pub use outputs::Outputs;
 pub use strips::{Strips, strips};
@@ -41,6 +43,9 @@ use crate::scratch::Scratch;
 
 /// Lanes of every vector of the vocabulary.
 pub const LANES: usize = 16;
+
+/// Vectors of a band: see [`band`].
+pub const WIDE: usize = 4;
 
 /// Rows of the largest tile.
 pub const TILE_ROWS: usize = 6;
@@ -69,37 +74,6 @@ pub struct Panel<'a> {
     pub ahead: &'a [Block],
 }
 
-/// Columns of which quads are made: the bytes of one or more blocks of 16 channels each, from `from` on,
-/// `step` bytes from one to the next. Their quads are stored `apart` quads from each other.
-#[derive(Clone, Copy, Debug)]
-pub struct Strip {
-    /// Where the first column's bytes begin.
-    pub from: usize,
-    /// Bytes from one column to the next.
-    pub step: usize,
-    /// Number of columns.
-    pub count: usize,
-    /// Quads from that of one column to that of the next.
-    pub apart: usize,
-}
-
-impl Strip {
-    /// Panics if a column of `blocks` blocks reaches beyond a row of `len` bytes, or its quads beyond
-    /// `quads`.
-    ///
-    /// A level that reads and writes through pointers calls it first.
-    #[inline(always)]
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 needs it"))]
-    fn check(self, blocks: usize, len: usize, quads: usize) {
-        let last = self.count.saturating_sub(1);
-        let from = self.from.checked_add(blocks * LANES);
-        let end = last.checked_mul(self.step).zip(from).and_then(|(at, from)| at.checked_add(from));
-        assert!(end.is_some_and(|end| end <= len), "quads: {self:?} in a row of {len}");
-        let room = last.checked_mul(self.apart).and_then(|place| place.checked_add(blocks));
-        assert!(room.is_some_and(|room| room <= quads), "quads: {self:?}, room for {quads}");
-    }
-}
-
 /// 16 bytes from `start` on.
 #[inline(always)]
 pub(crate) fn sixteen(x: &[u8], start: usize) -> [u8; LANES] {
@@ -118,6 +92,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     const ROWS: usize = TILE_ROWS;
     /// Vectors of 16 sums that stay in registers beside what they are made of.
     const SUMS: usize = 4;
+    /// Whether layers that can be are made by bands, not by blocks of 16 channels: see [`band`].
+    const BANDS: bool = false;
     /// Elements that a staged row has beyond its inputs.
     const STAGED_EXTRA: usize = 0;
     /// Element of a staged activation row (see [`Isa::in_place`]).
@@ -237,23 +213,20 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn b_shuffle(self, bytes: &[u8; LANES], by: &[u8; LANES]) -> [u8; LANES];
     /// Interleaves 4 rows of 16 channels.
     fn quad(self, rows: [[u8; LANES]; 4]) -> Self::Quad;
-    /// [`Isa::quad`] of every block of every column of `strip`.
+    /// [`Isa::quad`] of every column of `strip`.
     #[inline(always)]
-    fn quads<const B: usize>(self, rows: [&[u8]; 4], strip: Strip, to: &mut [Self::Quad]) {
+    fn quads(self, rows: [&[u8]; 4], strip: Strip, to: &mut [Self::Quad]) {
         let len = rows[0].len();
         // Of one length, as the compiler sees now: one comparison for all four.
         let rows = [rows[0], &rows[1][..len], &rows[2][..len], &rows[3][..len]];
         let (mut at, mut place) = (strip.from, 0);
         for _ in 0..strip.count {
-            for b in 0..B {
-                let at = at + b * LANES;
-                to[place + b] = self.quad([
-                    sixteen(rows[0], at),
-                    sixteen(rows[1], at),
-                    sixteen(rows[2], at),
-                    sixteen(rows[3], at),
-                ]);
-            }
+            to[place] = self.quad([
+                sixteen(rows[0], at),
+                sixteen(rows[1], at),
+                sixteen(rows[2], at),
+                sixteen(rows[3], at),
+            ]);
             at += strip.step;
             place += strip.apart;
         }
@@ -276,6 +249,44 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn quad_weights(self, weights: &Block) -> Self::QuadWeights;
     /// `acc[j] += sum over rows t of quad[t][j] * weights[4 * j + t]`, exact.
     fn quad_dot(self, acc: Self::I, quad: Self::Quad, weights: Self::QuadWeights) -> Self::I;
+
+    /// The four quads of each column of `strip`, whose bytes are those of one row each for every output:
+    /// see [`band`]. A column lies in 1, 2 or 4 pieces: `pieces` says how far each begins from the first.
+    #[inline(always)]
+    fn band_of_rows(
+        self,
+        rows: [&[u8]; 4],
+        pieces: &[usize],
+        strip: Strip,
+        to: &mut [[Self::Quad; WIDE]],
+    ) {
+        band::of_rows(self, rows, pieces, strip, to);
+    }
+    /// As [`Isa::band_of_rows`] of one row, four bytes that lie together for every output: quad `k` holds
+    /// bytes `4 * k..4 * k + 4` of each 16, four times.
+    #[inline(always)]
+    fn band_of_channels(
+        self,
+        row: &[u8],
+        pieces: &[usize],
+        strip: Strip,
+        to: &mut [[Self::Quad; WIDE]],
+    ) {
+        band::of_channels(self, row, pieces, strip, to);
+    }
+    /// [`Isa::quad_weights`] of all blocks, made in `room` where they cannot be used as they lie.
+    #[inline(always)]
+    fn all_weights<'w>(
+        self,
+        blocks: &'w [Block],
+        room: &'w mut Vec<Self::QuadWeights>,
+    ) -> &'w [Self::QuadWeights] {
+        room.clear();
+        for block in blocks {
+            room.push(self.quad_weights(block));
+        }
+        room
+    }
 
     /// `max(low, clamp(rne(v) + zero_point, 0, 255))` of vectors at once, which is cheaper than one by
     /// one. No value may exceed `2^31 - 128`; any may be as low as it likes.
@@ -301,6 +312,34 @@ pub trait Isa: Copy + Send + Sync + 'static {
         for i in 0..V {
             to[i * apart..][..LANES].copy_from_slice(&bytes[i]);
         }
+    }
+
+    /// The bytes of the outputs of `sweep`, whose four blocks `by` has, in the order of a band. The quads of
+    /// the columns of `source` are made on the way; those of other columns were.
+    #[inline(always)]
+    fn band(
+        self,
+        source: &Source<'_>,
+        sweep: &Sweep,
+        of: (&mut [[Self::Quad; WIDE]], &[[Self::QuadWeights; WIDE]]),
+        by: &ToBytes<'_>,
+        out: &mut [u8],
+    ) {
+        band::outputs(self, source, sweep, of, by, out);
+    }
+    /// As [`Isa::f_store_u8`] of the vectors of a band, whose pieces, 1, 2 or 4, begin at `at`: see [`band`].
+    #[inline(always)]
+    fn f_store_band(
+        self,
+        v: [Self::F; WIDE],
+        zero_point: i16,
+        low: u8,
+        to: &mut [u8],
+        at: &[usize],
+    ) {
+        let mut bytes = [[0; LANES]; WIDE];
+        self.f_store_u8(v, zero_point, low, &mut bytes);
+        band::put(&bytes, to, at);
     }
 
     /// `dst[i] = table[src[i]]`.

@@ -31,6 +31,7 @@ fn zip<T: Copy, U: Copy + Default>(
 
 impl Isa for Scalar {
     const LEVEL: Level = Level::Scalar;
+    const BANDS: bool = true;
     type Act = u8;
     type I = [i32; LANES];
     type F = [f32; LANES];

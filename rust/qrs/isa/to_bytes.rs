@@ -1,6 +1,6 @@
 //! From the sums of a panel to stored bytes, in terms of verbs. [`crate::requant`] has the formula.
 
-use super::{Gathered, Isa, LANES, Outputs, Panel, Tile};
+use super::{Gathered, Isa, LANES, Outputs, Panel, Tile, WIDE};
 
 /// What the sums of 16 channels need to become bytes.
 #[derive(Clone, Copy, Debug)]
@@ -108,6 +108,19 @@ impl<I: Isa> Lanes<I> {
     ) {
         let Range { zero_point, low, .. } = self.range;
         isa.f_store_u8_apart(Self::reals(isa, &[*self; V], sums), zero_point, low, to, apart);
+    }
+
+    /// As [`Lanes::store`] of the vectors of a band, whose pieces begin at `at`.
+    #[inline(always)]
+    pub fn store_band(
+        isa: I,
+        lanes: &[Self; WIDE],
+        sums: [I::I; WIDE],
+        to: &mut [u8],
+        at: &[usize],
+    ) {
+        let Range { zero_point, low, .. } = lanes[0].range;
+        isa.f_store_band(Self::reals(isa, lanes, sums), zero_point, low, to, at);
     }
 
     /// What is rounded. Clamping comes before rounding: the bounds are integers, so the result is the

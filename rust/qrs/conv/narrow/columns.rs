@@ -45,20 +45,19 @@ impl<I: Isa> Columns<I> {
         }
     }
 
-    /// Makes the quads of `columns`, counted in the padded image: `[column][quad][block]` of the blocks
-    /// that read `feeds`, `B` neighbouring ones of a depthwise layer or one.
+    /// Makes the quads of `columns`, counted in the padded image, for `feed`: `[column][quad]`.
     #[inline(always)]
-    pub(super) fn fill<const B: usize>(
+    pub(super) fn fill(
         &mut self,
         isa: I,
         layer: &Narrow,
-        feeds: &[Feed; B],
+        feed: &Feed,
         rows: &[&[u8]],
         columns: Range<usize>,
     ) -> &[I::Quad] {
         let Range { start, end } = columns;
         let inside = self.inside.start.clamp(start, end)..self.inside.end.clamp(start, end);
-        let tall = layer.quads * B;
+        let tall = layer.quads;
         let quads = &mut self.quads[..(end - start) * tall];
         let (left, rest) = quads.split_at_mut((inside.start - start) * tall);
         let (new, right) = rest.split_at_mut(inside.len() * tall);
@@ -66,15 +65,15 @@ impl<I: Isa> Columns<I> {
         right.fill(self.empty);
         if !new.is_empty() {
             let strip = Strip {
-                from: (inside.start - self.inside.start) * layer.inputs + feeds[0].input,
+                from: (inside.start - self.inside.start) * layer.inputs + feed.input,
                 step: layer.inputs,
                 count: inside.len(),
                 apart: tall,
             };
             match layer.mode {
-                Mode::Rows => from_rows::<I, B>(isa, rows, strip, new),
+                Mode::Rows => from_rows(isa, rows, strip, new),
                 Mode::Channels => from_channels::<I>(isa, layer, &self.picks, rows, strip, new),
-                Mode::Elements => from_elements(isa, layer, &feeds[0], rows, strip.from, new),
+                Mode::Elements => from_elements(isa, layer, feed, rows, strip.from, new),
             }
         }
         quads
@@ -83,14 +82,9 @@ impl<I: Isa> Columns<I> {
 
 /// Quads of 4 rows each: every output reads the byte of its own channel.
 #[inline(always)]
-fn from_rows<I: Isa, const B: usize>(
-    isa: I,
-    rows: &[&[u8]],
-    strip: Strip,
-    columns: &mut [I::Quad],
-) {
+fn from_rows<I: Isa>(isa: I, rows: &[&[u8]], strip: Strip, columns: &mut [I::Quad]) {
     for (q, rows) in rows.as_chunks::<4>().0.iter().enumerate() {
-        isa.quads::<B>(*rows, strip, &mut columns[q * B..]);
+        isa.quads(*rows, strip, &mut columns[q..]);
     }
 }
 

@@ -1,4 +1,6 @@
-//! One thread's rows of a convolution of narrow groups.
+//! One thread's rows of a convolution of narrow groups, made by blocks of 16 outputs.
+
+use std::ops::Range;
 
 use super::columns::Columns;
 use super::three::Chunk;
@@ -16,7 +18,8 @@ const ROW_BYTES: usize = 16 * 1024;
 /// Output rows of one thread: the window holds whole rows of pixels.
 pub(in crate::conv) struct Part<'a, 'w> {
     pub layer: &'a Narrow,
-    pub plan: &'a Plan,
+    /// For blocks, and for bands where the layer has them.
+    pub plans: &'a [Plan],
     /// Channels-last input, with the sizes of input and output.
     pub x: &'a [u8],
     pub input: [usize; 3],
@@ -26,18 +29,18 @@ pub(in crate::conv) struct Part<'a, 'w> {
 }
 
 /// Where input rows are found, each with the bytes that are read beyond its end.
-struct Image<'a> {
+pub(super) struct Image<'a> {
     x: &'a [u8],
     /// From here on `x` is too short for a row and those bytes, and stands, with them, in `end`.
     last: usize,
-    end: &'a [u8],
+    end: Vec<u8>,
     /// A row of zero points.
-    outside: &'a [u8],
+    outside: Vec<u8>,
 }
 
 /// Output rows that are made of the same quads.
 pub(super) struct Lines {
-    first: usize,
+    pub first: usize,
     pub count: usize,
 }
 
@@ -54,20 +57,24 @@ impl Kernel for Part<'_, '_> {
 
     #[inline(always)]
     fn run<I: Isa>(mut self, isa: I) {
-        let share = self.layer.share.min(self.output[1]);
+        let layer = self.layer;
+        if I::BANDS
+            && let Some(bands) = &layer.bands
+        {
+            return self.bands(isa, bands);
+        }
+        let share = layer.share.min(self.output[1]);
         // The usual shapes have loops of fixed length.
-        let steps = match self.layer.geometry.dilation[2] {
-            1 => self.layer.geometry.kernel[2] * self.layer.quads,
+        let steps = match layer.geometry.dilation[2] {
+            1 => layer.geometry.kernel[2] * layer.quads,
             _ => 0,
         };
-        let three = steps == 3 && self.layer.mode == Mode::Rows && self.layer.outputs >= LANES;
+        let three = !I::BANDS && steps == 3 && layer.mode == Mode::Rows && layer.outputs >= LANES;
         match (share, steps) {
             (4.., _) if I::SUMS < 16 => self.rows::<I, 4, 1, 0>(isa),
-            (4.., 10) => self.rows::<I, 4, 4, 10>(isa),
             (4.., _) => self.rows::<I, 4, 4, 0>(isa),
             (2.., _) if three => self.rows::<I, 2, 1, 3>(isa),
             (2.., _) if I::SUMS < 16 => self.rows::<I, 2, 2, 0>(isa),
-            (2.., 10) => self.rows::<I, 2, 7, 10>(isa),
             (2.., _) => self.rows::<I, 2, 7, 0>(isa),
             (_, _) if three => self.rows::<I, 1, 1, 3>(isa),
             (_, _) if I::SUMS < 16 => self.rows::<I, 1, 4, 0>(isa),
@@ -78,31 +85,19 @@ impl Kernel for Part<'_, '_> {
     }
 }
 
-impl Part<'_, '_> {
-    /// All rows, `R` at once.
+impl<'a> Part<'a, '_> {
+    /// All rows of a layer of blocks, `R` at once.
     #[inline(always)]
     fn rows<I: Isa, const R: usize, const P: usize, const N: usize>(&mut self, isa: I) {
-        let Self { layer, plan, input, output, zero_point, x, .. } = *self;
+        let Self { layer, plans, input, zero_point, .. } = *self;
         let Geometry { stride, .. } = layer.geometry;
-        let beyond = LANES.saturating_sub(layer.inputs);
-        let len = input[2] * layer.inputs + beyond;
-        let outside = vec![zero_point; len];
-        let last = (x.len() + 1).saturating_sub(len);
-        let mut end = Vec::new();
-        if beyond > 0 {
-            end.extend_from_slice(&x[last..]);
-            end.resize(end.len() + beyond, 0);
-        }
-        let image = Image { x, last, end: &end, outside: &outside };
+        let image = self.image(LANES.saturating_sub(layer.inputs));
         let segment = self.segment::<I>(P);
         let room = (segment - 1) * stride[2] + layer.reach();
         let mut columns = Columns::new(isa, layer, room, input[2], zero_point);
         let mut weights = Vec::with_capacity(layer.blocks());
         let (mut sets, mut rows) = (Vec::new(), Vec::new());
-        let all = self.window.rows();
-        let all = all.start / output[2]..all.end / output[2];
-        let fit = ROW_BYTES / (input[2] * layer.inputs.min(64)) / (stride[1] * R);
-        let fit = fit.max(1) * R;
+        let (all, fit) = self.lines_at_once(R);
         for start in all.clone().step_by(fit) {
             self.locate(start..all.end.min(start + fit), R, &image, &mut sets, &mut rows);
             if N == 3 {
@@ -118,14 +113,34 @@ impl Part<'_, '_> {
                     }
                 }
                 columns.turn_to(isa, layer, feed);
-                let lanes = plan.lanes_from(isa, feed.output);
+                let lanes = plans[0].lanes_from(isa, feed.output);
                 let block = Block { feed, weights: &weights, lanes };
-                let tall = layer.lines.next_multiple_of(4);
-                for (lines, rows) in sets.iter().zip(rows.chunks_exact(tall)) {
+                for (lines, rows) in sets.iter().zip(rows.chunks_exact(layer.tall())) {
                     self.lines::<I, R, P, N>(isa, &block, &mut columns, lines, rows, segment);
                 }
             }
         }
+    }
+
+    /// The output rows of this part, and how many, in multiples of `share`, are worked on at once.
+    pub(super) fn lines_at_once(&self, share: usize) -> (Range<usize>, usize) {
+        let Self { layer, input, output, .. } = self;
+        let all = self.window.rows();
+        let read = input[2] * layer.inputs.min(64) * layer.geometry.stride[1] * share;
+        (all.start / output[2]..all.end / output[2], (ROW_BYTES / read).max(1) * share)
+    }
+
+    /// The input, where `beyond` bytes may be read after each row.
+    pub(super) fn image(&self, beyond: usize) -> Image<'a> {
+        let Self { layer, x, .. } = *self;
+        let len = self.input[2] * layer.inputs + beyond;
+        let last = (x.len() + 1).saturating_sub(len);
+        let mut end = Vec::new();
+        if beyond > 0 {
+            end.extend_from_slice(&x[last..]);
+            end.resize(end.len() + beyond, 0);
+        }
+        Image { x, last, end, outside: vec![self.zero_point; len] }
     }
 
     /// Outputs side by side whose columns have room, a multiple of `p`.
@@ -138,11 +153,11 @@ impl Part<'_, '_> {
     }
 
     /// Groups output rows that share quads, at most `share`, and finds the input rows under their kernels.
-    fn locate<'s>(
+    pub(super) fn locate<'s>(
         &self,
-        lines: std::ops::Range<usize>,
+        lines: Range<usize>,
         share: usize,
-        image: &Image<'s>,
+        image: &'s Image<'_>,
         sets: &mut Vec<Lines>,
         rows: &mut Vec<&'s [u8]>,
     ) {
@@ -159,14 +174,14 @@ impl Part<'_, '_> {
     }
 
     /// The input rows under the kernel of output row `line` and those that share its quads.
-    fn input_rows<'s>(&self, line: usize, image: &Image<'s>, rows: &mut Vec<&'s [u8]>) {
+    fn input_rows<'s>(&self, line: usize, image: &'s Image<'_>, rows: &mut Vec<&'s [u8]>) {
         let Self { layer, input, output, .. } = *self;
         let Geometry { kernel, stride, padding, dilation, .. } = layer.geometry;
         let number = line / (output[0] * output[1]);
         let corner = [line / output[1] % output[0] * stride[0], line % output[1] * stride[1]];
         let height = layer.lines / kernel[0];
         let len = image.outside.len();
-        for at in 0..layer.lines.next_multiple_of(4) {
+        for at in 0..layer.tall() {
             // A coordinate above the image wraps around and fails like one below it.
             let d = (corner[0] + at / height * dilation[0]).wrapping_sub(padding[0]);
             let h = (corner[1] + at % height * dilation[1]).wrapping_sub(padding[1]);
@@ -175,7 +190,7 @@ impl Part<'_, '_> {
             rows.push(match inside {
                 true if start() < image.last => &image.x[start()..][..len],
                 true => &image.end[start() - image.last..][..len],
-                false => image.outside,
+                false => &image.outside,
             });
         }
     }
@@ -189,37 +204,15 @@ impl Part<'_, '_> {
         sets: &[Lines],
         rows: &[&[u8]],
     ) {
-        // The last block may begin inside the one before.
-        let whole = self.layer.outputs / LANES;
-        let mut first = 0;
-        while first < self.layer.feeds.len() {
-            first += match whole.saturating_sub(first) {
-                _ if I::SUMS < 16 => self.chunk::<I, R, 1>(isa, first, columns, sets, rows),
-                4.. => self.chunk::<I, R, 4>(isa, first, columns, sets, rows),
-                2.. => self.chunk::<I, R, 2>(isa, first, columns, sets, rows),
-                _ => self.chunk::<I, R, 1>(isa, first, columns, sets, rows),
+        let width = self.output[2];
+        for block in 0..self.layer.feeds.len() {
+            let chunk = Chunk::<I, R>::new(isa, self.layer, &self.plans[0], block);
+            for (lines, rows) in sets.iter().zip(rows.chunks_exact(4)) {
+                let pixels = lines.first * width..(lines.first + lines.count) * width;
+                let out = self.window.whole_rows(pixels);
+                chunk.rows(isa, columns, lines, rows, (out, width));
             }
         }
-    }
-
-    /// `V` blocks of `sets` from block `first` on.
-    #[inline(always)]
-    fn chunk<I: Isa, const R: usize, const V: usize>(
-        &mut self,
-        isa: I,
-        first: usize,
-        columns: &mut Columns<I>,
-        sets: &[Lines],
-        rows: &[&[u8]],
-    ) -> usize {
-        let width = self.output[2];
-        let chunk = Chunk::<I, R, V>::new(isa, self.layer, self.plan, first);
-        for (lines, rows) in sets.iter().zip(rows.chunks_exact(4)) {
-            let pixels = lines.first * width..(lines.first + lines.count) * width;
-            let out = self.window.whole_rows(pixels);
-            chunk.rows(isa, columns, lines, rows, (out, width));
-        }
-        V
     }
 
     /// The outputs of a block of channels in `lines`.
@@ -245,7 +238,7 @@ impl Part<'_, '_> {
             let count = P.min(width);
             let last = (end - start).max(P) - 1;
             let under = start * step..(start + last) * step + layer.reach();
-            let made = columns.fill(isa, layer, std::array::from_ref(block.feed), rows, under);
+            let made = columns.fill(isa, layer, block.feed, rows, under);
             let mut ow = start;
             loop {
                 let own = &made[(ow - start) * across..];

@@ -132,7 +132,7 @@ impl Phase {
         {
             made.resize(places.len() * conv.outputs, 0);
             let images = (source.x, source.input, size, how.input.zero_point as u8);
-            run_narrow(layer, (&plans[0], level, threads), images, &mut made);
+            run_narrow(layer, (&plans[..], level, threads), images, &mut made);
         }
         Ok(Job { conv, plans, places, size, made })
     }

@@ -19,14 +19,18 @@ use std::arch::x86_64::{
 };
 use std::ops::Range;
 
+mod band;
+mod lookup;
 mod product;
 
 use self::product::by_shape;
 use super::avx2::xmm;
+use super::band::check;
 use super::to_bytes::{self, ToBytes};
 use super::token::{token, verbs};
 use super::{
-    Block, Gathered, Isa, LANES, Level, Outputs, Panel, Strip, Taps, Tile, checked_steps, strips,
+    Block, Gathered, Isa, LANES, Level, Outputs, Panel, Source, Strip, Sweep, Taps, Tile, WIDE,
+    checked_steps, strips,
 };
 use crate::scratch::Scratch;
 
@@ -53,6 +57,7 @@ const NEAREST: i32 = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
 impl Isa for Avx512Vnni {
     const LEVEL: Level = Level::Avx512Vnni;
     const SUMS: usize = 16;
+    const BANDS: bool = true;
     type Act = u8;
     type I = __m512i;
     type F = __m512;
@@ -201,35 +206,56 @@ impl Isa for Avx512Vnni {
         }
     }
 
-    #[inline(always)]
-    fn quads<const B: usize>(self, rows: [&[u8]; 4], strip: Strip, to: &mut [__m512i]) {
-        strip.check(B, rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
-        let mut at = strip.from;
-        let mut room = to.as_mut_ptr();
-        // SAFETY: the token proves the features; `check` proves that every row has the bytes of every
+    fn band_of_rows(
+        self,
+        rows: [&[u8]; 4],
+        pieces: &[usize],
+        strip: Strip,
+        to: &mut [[__m512i; WIDE]],
+    ) {
+        strip.check_band(pieces, rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
+        // SAFETY: the token proves the features; the line above that every row has the bytes of every
         // column, and `to` the places of its quads.
-        unsafe {
-            let by = _mm512_loadu_si512(TRANSPOSED.as_ptr().cast());
-            let row =
-                |t: usize, at: usize| _mm_loadu_si128(rows[t].as_ptr().wrapping_add(at).cast());
-            for _ in 0..strip.count {
-                for b in 0..B {
-                    let at = at.wrapping_add(b * LANES);
-                    let quad = _mm512_castsi128_si512(row(0, at));
-                    let quad = _mm512_inserti32x4::<1>(quad, row(1, at));
-                    let quad = _mm512_inserti32x4::<2>(quad, row(2, at));
-                    let quad = _mm512_inserti32x4::<3>(quad, row(3, at));
-                    *room.add(b) = _mm512_permutexvar_epi8(by, quad);
-                }
-                at = at.wrapping_add(strip.step);
-                room = room.wrapping_add(strip.apart);
-            }
-        }
+        unsafe { band::of_rows(&rows, pieces, strip, to.as_mut_ptr()) }
+    }
+
+    fn band_of_channels(
+        self,
+        row: &[u8],
+        pieces: &[usize],
+        strip: Strip,
+        to: &mut [[__m512i; WIDE]],
+    ) {
+        strip.check_band(pieces, row.len(), to.len());
+        // SAFETY: see `band_of_rows`.
+        unsafe { band::of_channels(row, pieces, strip, to.as_mut_ptr()) }
+    }
+
+    #[inline(always)]
+    fn all_weights<'w>(self, blocks: &'w [Block], _: &'w mut Vec<__m512i>) -> &'w [__m512i] {
+        // SAFETY: a block has the size and alignment of a register, which may hold any bytes.
+        unsafe { std::slice::from_raw_parts(blocks.as_ptr().cast(), blocks.len()) }
+    }
+
+    fn band(
+        self,
+        source: &Source<'_>,
+        sweep: &Sweep,
+        (quads, weights): (&mut [[__m512i; WIDE]], &[[__m512i; WIDE]]),
+        by: &ToBytes<'_>,
+        out: &mut [u8],
+    ) {
+        check(source, sweep, (quads.len(), weights.len()), out.len());
+        assert!(by.blocks.len() == WIDE, "band: {} blocks", by.blocks.len());
+        let of = (quads.as_mut_ptr(), weights.as_ptr());
+        // SAFETY: the token proves the features; the lines above that every byte, place and output lies
+        // inside, and that there are four blocks.
+        unsafe { band::outputs(source, sweep, of, by, out.as_mut_ptr()) }
     }
 
     #[inline(always)]
     fn quads_picked(self, row: &[u8], picks: __m512i, strip: Strip, to: &mut [__m512i]) {
-        strip.check(1, row.len(), to.len());
+        strip.check(LANES, row.len(), to.len());
         let mut at = row.as_ptr().wrapping_add(strip.from);
         let mut room = to.as_mut_ptr();
         for _ in 0..strip.count {
@@ -303,7 +329,7 @@ impl Isa for Avx512Vnni {
 
     fn lookup(self, table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
         // SAFETY: the token proves the features; the function checks its slices.
-        unsafe { lookup(table, src, dst) }
+        unsafe { lookup::lookup(table, src, dst) }
     }
 }
 
@@ -311,18 +337,33 @@ impl Isa for Avx512Vnni {
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn bytes<const V: usize>(v: [__m512; V], zero_point: i16, low: u8) -> __m512i {
+    in_order(packed(v, zero_point, low))
+}
+
+/// As [`bytes`], in the order in which four vectors are packed.
+#[inline(always)]
+fn packed<const V: usize>(v: [__m512; V], zero_point: i16, low: u8) -> __m512i {
     const { assert!(1 <= V && V <= 4, "four vectors fill a register with bytes") }
-    let (point, low) = (_mm512_set1_epi16(zero_point), _mm512_set1_epi8(low as i8));
-    let q0 = _mm512_cvtps_epi32(v[0]);
-    let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
-    let first = _mm512_adds_epi16(_mm512_packs_epi32(q0, q1), point);
-    let mut second = first;
-    if V > 2 {
-        let q2 = _mm512_cvtps_epi32(v[2]);
-        let q3 = if V > 3 { _mm512_cvtps_epi32(v[3]) } else { q2 };
-        second = _mm512_adds_epi16(_mm512_packs_epi32(q2, q3), point);
+    // SAFETY: called by functions that carry the features; no memory.
+    unsafe {
+        let q0 = _mm512_cvtps_epi32(v[0]);
+        let q1 = if V > 1 { _mm512_cvtps_epi32(v[1]) } else { q0 };
+        let mut first = _mm512_packs_epi32(q0, q1);
+        let mut second = first;
+        if V > 2 {
+            let q2 = _mm512_cvtps_epi32(v[2]);
+            let q3 = if V > 3 { _mm512_cvtps_epi32(v[3]) } else { q2 };
+            second = _mm512_packs_epi32(q2, q3);
+        }
+        // Both are zero where ReLU follows, and a jump that is always taken costs nothing beside the
+        // ports of vectors.
+        if zero_point != 0 {
+            let point = _mm512_set1_epi16(zero_point);
+            (first, second) = (_mm512_adds_epi16(first, point), _mm512_adds_epi16(second, point));
+        }
+        let bytes = _mm512_packus_epi16(first, second);
+        if low == 0 { bytes } else { _mm512_max_epu8(bytes, _mm512_set1_epi8(low as i8)) }
     }
-    in_order(_mm512_max_epu8(_mm512_packus_epi16(first, second), low))
 }
 
 /// The bytes of four vectors that were packed in their quarters: quarter `k` of `packed` holds four
@@ -332,31 +373,4 @@ fn bytes<const V: usize>(v: [__m512; V], zero_point: i16, low: u8) -> __m512i {
 fn in_order(packed: __m512i) -> __m512i {
     let order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_permutexvar_epi32(order, packed)
-}
-
-/// Table lookup: two 128-byte permutes, chosen by bit 7 of the index.
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512vnni,avx512vbmi,avx2,fma")]
-fn lookup(table: &[u8; 256], src: &[u8], dst: &mut [u8]) {
-    use std::arch::x86_64::{
-        _mm512_mask_blend_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
-    };
-    let n = src.len().min(dst.len());
-    let (chunks, rest) = src[..n].as_chunks::<64>();
-    let (rooms, tail) = dst[..n].as_chunks_mut::<64>();
-    let (rows, _) = table.as_chunks::<64>();
-    // SAFETY: for the whole block: the enclosing function carries the features; each load and store goes
-    // through an array of its size.
-    unsafe {
-        let t: [__m512i; 4] = std::array::from_fn(|i| _mm512_loadu_si512(rows[i].as_ptr().cast()));
-        for (chunk, room) in chunks.iter().zip(rooms) {
-            let index = _mm512_loadu_si512(chunk.as_ptr().cast());
-            let low = _mm512_permutex2var_epi8(t[0], index, t[1]);
-            let high = _mm512_permutex2var_epi8(t[2], index, t[3]);
-            let out = _mm512_mask_blend_epi8(_mm512_movepi8_mask(index), low, high);
-            _mm512_storeu_si512(room.as_mut_ptr().cast(), out);
-        }
-    }
-    for (d, s) in tail.iter_mut().zip(rest) {
-        *d = table[usize::from(*s)];
-    }
 }

@@ -1,0 +1,283 @@
+//! Depthwise layers, and groups of 4, 8 or 16 channels: bands of 64 outputs.
+//!
+//! A byte of a band meets only bytes of the same 128 bits of a register on its way from the input to the
+//! output. A band of 64 channels is a register of one pixel; one of 32 or 16 channels is made of as many
+//! *streams*, the parts of a row of the output one below the other, so that every register is full.
+
+use std::ops::Range;
+
+use super::part::{Lines, Part};
+use super::{Mode, Narrow, quads};
+use crate::conv::Geometry;
+use crate::isa::band::{BAND, place};
+use crate::isa::to_bytes::ToBytes;
+use crate::isa::{Block, Isa, LANES, Source, Strip, Sweep, WIDE};
+use crate::requant::Plan;
+
+/// What a layer of bands has.
+#[derive(Clone, Debug)]
+pub(super) struct Bands {
+    all: Vec<Band>,
+    /// `[band][row of the output][kernel column][quads][4 channels of the group][vector]`.
+    weights: Vec<Block>,
+    /// Times four quads of a column.
+    quads: usize,
+    /// Rows whose bytes are in a quad: 4, or 1 that gives 4 channels.
+    rows_of_quad: usize,
+    /// Quads that the outputs of a group have of a row.
+    spread: usize,
+}
+
+impl Bands {
+    /// Those of `layer`, whose groups have `n` outputs, if its channels stay within their 128 bits.
+    pub(super) fn new(layer: &Narrow, n: usize, weights: &[i8]) -> Option<Self> {
+        let all = cut(layer.outputs, (layer.c, n))?;
+        let (quads, rows_of_quad) = match layer.mode {
+            Mode::Rows => (layer.lines.div_ceil(4), 4),
+            _ => (layer.lines, 1),
+        };
+        let spread = layer.c.div_ceil(4);
+        let mut made = Self { all, weights: Vec::new(), quads, rows_of_quad, spread };
+        made.pack(layer, weights);
+        Some(made)
+    }
+
+    fn pack(&mut self, layer: &Narrow, weights: &[i8]) {
+        let Narrow { geometry, c, share, .. } = *layer;
+        let (width, depth) = (geometry.kernel[2], geometry.taps() * c);
+        let size = share * width * self.quads * self.spread * WIDE;
+        self.weights = vec![Block([0; 64]); self.all.len() * size];
+        for (band, own) in self.all.iter().zip(self.weights.chunks_exact_mut(size)) {
+            for (lane, o) in band.channels().into_iter().enumerate() {
+                for (at, &w) in weights[o * depth..][..depth].iter().enumerate() {
+                    let (tap, i) = (at / c, at % c);
+                    for r in 0..share {
+                        let line = tap / width + r * geometry.stride[1];
+                        let (quad, h, t) = match self.rows_of_quad {
+                            4 => (line / 4, 0, line % 4),
+                            _ => (line, i / 4, i % 4),
+                        };
+                        let step = (r * width + tap % width) * self.quads + quad;
+                        let block = (step * self.spread + h) * WIDE + lane / LANES;
+                        own[block].0[4 * (lane % LANES) + t] = w;
+                    }
+                }
+            }
+        }
+    }
+
+    /// `plan`, with the channels in the order of the bands.
+    pub(super) fn arranged(&self, plan: &Plan) -> Plan {
+        let channels: Vec<_> = self.all.iter().flat_map(Band::channels).collect();
+        plan.arranged(&channels)
+    }
+}
+
+/// Neighbouring output channels, as many of each row's parts as fill a register.
+#[derive(Clone, Copy, Debug)]
+struct Band {
+    /// First channel, of input and output.
+    first: usize,
+    /// 1, 2 or 4.
+    streams: usize,
+}
+
+impl Band {
+    /// The channel of each lane, vector after vector.
+    fn channels(&self) -> [usize; BAND] {
+        std::array::from_fn(|i| self.first + place(i / LANES, i % LANES) % (BAND / self.streams))
+    }
+}
+
+/// Bands of `channels` channels in groups of `c` inputs and `n` outputs, if these stay within their 128
+/// bits. The last one begins where it ends with the last channel, and makes some once more.
+fn cut(channels: usize, (c, n): (usize, usize)) -> Option<Vec<Band>> {
+    if !matches!((c, n), (1, 1) | (4, 4) | (8, 8)) || channels < LANES {
+        return None;
+    }
+    let mut bands = Vec::new();
+    let mut first = 0;
+    while first < channels {
+        let rest = channels - first;
+        let streams = match () {
+            () if rest > 32 && channels >= 64 => 1,
+            () if rest > 16 && channels >= 32 => 2,
+            () => 4,
+        };
+        let width = BAND / streams;
+        bands.push(Band { first: first.min(channels - width), streams });
+        first += width;
+    }
+    Some(bands)
+}
+
+/// Where the outputs of a band lie in a row of the output.
+struct Place {
+    band: Band,
+    /// Where each stream begins, and how long it is.
+    starts: [usize; 4],
+    len: usize,
+}
+
+/// The quads of a row of columns.
+struct Columns<'a, I: Isa> {
+    bands: &'a Bands,
+    /// `[column][quads]`.
+    room: Vec<[I::Quad; WIDE]>,
+    /// Those of zero points.
+    empty: [I::Quad; WIDE],
+    /// Outputs whose columns they are, at most.
+    segment: usize,
+}
+
+impl<'a> Part<'a, '_> {
+    /// All rows of a layer of bands.
+    #[inline(always)]
+    pub(super) fn bands<I: Isa>(&mut self, isa: I, bands: &'a Bands) {
+        let (layer, plan, width) = (self.layer, &self.plans[1], self.output[2]);
+        let share = layer.share.min(self.output[1]);
+        let image = self.image(0);
+        let mut columns = self.columns(isa, bands);
+        let (mut sets, mut rows, mut room) = (Vec::new(), Vec::new(), Vec::new());
+        let (all, fit) = self.lines_at_once(share);
+        for start in all.clone().step_by(fit) {
+            self.locate(start..all.end.min(start + fit), share, &image, &mut sets, &mut rows);
+            let own = bands.weights.chunks_exact(bands.weights.len() / bands.all.len());
+            for (i, (&band, own)) in bands.all.iter().zip(own).enumerate() {
+                let weights = isa.all_weights(own, &mut room).as_chunks().0;
+                let len = width.div_ceil(band.streams);
+                let starts = [0, 1, 2, 3].map(|s| (s * len).min(width - len));
+                let place = Place { band, starts, len };
+                let by = plan.to_bytes(WIDE * i);
+                for (lines, rows) in sets.iter().zip(rows.chunks_exact(layer.tall())) {
+                    self.band(isa, &place, (lines, rows), (weights, &by), &mut columns);
+                }
+            }
+        }
+    }
+
+    /// Room for columns that stay in L1.
+    #[inline(always)]
+    fn columns<I: Isa>(&self, isa: I, bands: &'a Bands) -> Columns<'a, I> {
+        let (layer, stride) = (self.layer, self.layer.geometry.stride[2]);
+        let columns = quads::<I>() / WIDE / bands.quads;
+        let segment = columns.saturating_sub(layer.reach()) / stride + 1;
+        let segment = segment.min(self.output[2]);
+        let empty = [isa.quad([[self.zero_point; LANES]; 4]); WIDE];
+        let most = (segment - 1) * stride + layer.reach();
+        Columns { room: vec![empty; most * bands.quads], empty, segment, bands }
+    }
+
+    /// The outputs of a band in rows that share quads; `rows` are the input rows under their kernels.
+    #[inline(always)]
+    fn band<I: Isa>(
+        &mut self,
+        isa: I,
+        place: &Place,
+        (lines, rows): (&Lines, &[&[u8]]),
+        (weights, by): (&[[I::QuadWeights; WIDE]], &ToBytes<'_>),
+        columns: &mut Columns<'_, I>,
+    ) {
+        let (layer, width) = (self.layer, self.output[2]);
+        let Geometry { kernel, stride, dilation, .. } = layer.geometry;
+        let Bands { quads, spread, .. } = *columns.bands;
+        let run = if dilation[2] == 1 { kernel[2] * quads } else { quads };
+        let mut sweep = Sweep {
+            rows: lines.count,
+            count: 0,
+            step: stride[2],
+            reach: layer.reach(),
+            run,
+            runs: kernel[2] * quads / run,
+            apart: dilation[2] * quads,
+            spread,
+            pieces: [0; 4],
+            row: width * layer.outputs,
+            column: layer.outputs,
+        };
+        let mut start = 0;
+        while start < place.len {
+            let end = place.len.min(start + columns.segment);
+            let source = self.source(isa, place, rows, start..end, columns);
+            let pixels = lines.first * width..(lines.first + lines.count) * width;
+            let out = self.window.whole_rows(pixels);
+            sweep.count = end - start;
+            for s in 0..place.band.streams {
+                let at = place.starts[s] + start;
+                sweep.pieces[s] = at * layer.outputs + place.band.first;
+            }
+            isa.band(&source, &sweep, (&mut columns.room, weights), by, out);
+            start = end;
+        }
+    }
+
+    /// The columns under the kernels of outputs `outputs` of each stream. The quads of those outside the
+    /// image, in one stream at least, are made here.
+    #[inline(always)]
+    fn source<'r, I: Isa>(
+        &self,
+        isa: I,
+        place: &Place,
+        rows: &'r [&'r [u8]],
+        outputs: Range<usize>,
+        columns: &mut Columns<'_, I>,
+    ) -> Source<'r> {
+        let (layer, streams) = (self.layer, place.band.streams);
+        let Bands { quads, rows_of_quad, .. } = *columns.bands;
+        let Geometry { stride, padding, .. } = layer.geometry;
+        let (step, left, inputs) = (stride[2], padding[2], layer.inputs);
+        // Columns of the padded image, as the first stream counts them.
+        let under = outputs.start * step..(outputs.end - 1) * step + layer.reach();
+        let ahead = place.starts.map(|start| start * step);
+        let first = left.clamp(under.start, under.end);
+        let last = (left + self.input[2]).saturating_sub(ahead[streams - 1]);
+        let last = last.clamp(first, under.end.max(first));
+        for column in (under.start..first).chain(last..under.end) {
+            let room = &mut columns.room[(column - under.start) * quads..][..quads];
+            if streams == 1 {
+                room.fill(columns.empty);
+            } else {
+                let places = ahead.map(|ahead| (ahead + column).wrapping_sub(left));
+                let quad_rows = rows.chunks(rows_of_quad);
+                self.edge(isa, quad_rows, &places[..streams], place.band.first, room);
+            }
+        }
+        let strip = Strip {
+            from: if first < last { (first - left) * inputs + place.band.first } else { 0 },
+            step: inputs,
+            count: last - first,
+            apart: quads,
+        };
+        let pieces = ahead.map(|ahead| ahead * inputs);
+        Source { rows, rows_of_quad, strip, pieces, streams, first: first - under.start }
+    }
+
+    /// Makes the quads of a column whose pieces lie in the columns `places` of the image, or outside.
+    #[inline(always)]
+    fn edge<I: Isa>(
+        &self,
+        isa: I,
+        quad_rows: std::slice::Chunks<'_, &[u8]>,
+        places: &[usize],
+        channel: usize,
+        room: &mut [[I::Quad; WIDE]],
+    ) {
+        let (layer, width) = (self.layer, BAND / places.len());
+        let strip = Strip { from: 0, step: 0, count: 1, apart: 1 };
+        for (rows, room) in quad_rows.zip(room.chunks_exact_mut(1)) {
+            let mut bytes = [[self.zero_point; BAND]; 4];
+            for (row, bytes) in rows.iter().zip(&mut bytes) {
+                for (&column, piece) in places.iter().zip(bytes.chunks_exact_mut(width)) {
+                    if column < self.input[2] {
+                        piece.copy_from_slice(&row[column * layer.inputs + channel..][..width]);
+                    }
+                }
+            }
+            let [a, b, c, d] = &bytes;
+            match rows.len() {
+                4 => isa.band_of_rows([a, b, c, d], &[0], strip, room),
+                _ => isa.band_of_channels(a, &[0], strip, room),
+            }
+        }
+    }
+}
