@@ -22,6 +22,7 @@ mod pool;
 mod quantize;
 mod resample;
 mod rnn;
+mod room;
 mod threads;
 
 /// Kernels of qrs. Private: use the functions of `qrs`.
