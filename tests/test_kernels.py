@@ -137,20 +137,6 @@ def test_results_of_elements_lie_in_memory_as_the_input_does(order):
         assert got.transpose(order).flags.c_contiguous
 
 
-def test_memory_of_outputs_is_used_again_when_nobody_sees_it_any_more():
-    x = np.random.default_rng(4).integers(0, 256, (50, 1000), np.uint8)
-    first = _kernels.clamp(x, 10, 200)
-    place, part = first.ctypes.data, first[7:, ::2]
-    assert place % 64 == 0
-    del first
-    others = [_kernels.clamp(255 - x, 0, 255) for _ in range(4)]
-    assert np.array_equal(part, np.clip(x, 10, 200)[7:, ::2])
-    assert all(np.array_equal(other, 255 - x) for other in others)
-    del part
-    # A smaller output may have the room of a larger one.
-    assert _kernels.clamp(x[:20], 0, 9).ctypes.data == place
-
-
 def test_inputs_are_not_written():
     x = floats(6, K)
     before = x.copy()

@@ -369,29 +369,3 @@ def test_no_memory_is_lost(kind: str) -> None:
         once()
     # A kilobyte lost in each call would be 400 of them.
     assert resident() - before < 256 * 1024
-
-
-OUTPUTS = """
-import resource
-import numpy as np
-from qrs import _kernels
-x = np.zeros(4 << 20, np.uint8)
-def resident():
-    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize()
-before = resident()
-outputs = [_kernels.clamp(x, 1, 9) for _ in range(24)]
-most = resident() - before
-del outputs
-print(most >> 20, resident() - before >> 20)
-"""
-
-
-@needs_linux
-def test_little_of_the_memory_of_outputs_is_kept() -> None:
-    # In a process of its own, whose allocator has not yet learned to keep pieces of this size.
-    done = subprocess.run(
-        [sys.executable, "-c", OUTPUTS], capture_output=True, text=True, timeout=60, check=True
-    )
-    most, kept = map(int, done.stdout.split())
-    assert most > 90
-    assert kept <= 20

@@ -22,7 +22,6 @@ mod pool;
 mod quantize;
 mod resample;
 mod rnn;
-mod room;
 mod threads;
 
 /// Kernels of qrs. Private: use the functions of `qrs`.
