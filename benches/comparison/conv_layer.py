@@ -58,11 +58,18 @@ class Shape:
 
     @property
     def products(self) -> int:
-        """Multiply-adds, with those on padding."""
-        taps = self.kernel**self.rank * self.inputs // self.groups * self.outputs
-        if self.transposed:
-            return taps * math.prod(self.size)
-        return taps * math.prod((n + self.stride - 1) // self.stride for n in self.size)
+        """Multiply-adds, without those on padding, which nobody has to make."""
+        total = self.inputs // self.groups * self.outputs
+        for n in self.size:
+            end = n * self.stride if self.transposed else n
+            places = np.arange(0, end, self.stride)[:, None] + np.arange(self.kernel) - self.padding
+            total *= int(((places >= 0) & (places < end)).sum())
+        return total
+
+    @property
+    def depth(self) -> int:
+        """Inputs of an output channel under the kernel."""
+        return self.kernel**self.rank * (self.inputs // self.groups)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Layer:
 def make(shape: Shape) -> Layer:
     """Random integers over their whole ranges."""
     random = np.random.default_rng(shape.inputs + shape.outputs)
-    depth = shape.products // math.prod(shape.size) / shape.outputs
+    spread = 1 if shape.transposed else shape.stride**shape.rank
     scales = random.uniform(0.5, 1, 1 if shape.transposed else shape.outputs) * 0.01
     return Layer(
         shape,
@@ -100,7 +107,7 @@ def make(shape: Shape) -> Layer:
         random.integers(-127, 128, shape.weight, np.int8),
         scales.astype(np.float32),
         random.standard_normal(shape.outputs, np.float32),
-        float(np.float32(STEP * SCALE * 0.01 * 75 * 75 * math.sqrt(max(depth, 1)))),
+        float(np.float32(STEP * SCALE * 0.01 * 75 * 75 * math.sqrt(max(shape.depth / spread, 1)))),
     )
 
 
