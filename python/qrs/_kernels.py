@@ -278,6 +278,7 @@ def layer_norm(x: Floats, n: int, weight: Floats | None, bias: Floats | None, ep
 
 
 Pair = tuple[float, int]
+"""A scale and a zero point."""
 
 
 def binary(

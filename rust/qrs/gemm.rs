@@ -131,18 +131,19 @@ const SMALL_BLOCK_BYTES: usize = 24 * 1024;
 /// Weights that stay in L2 while block after block passes by.
 const RESIDENT: usize = 512 * 1024;
 
-/// `rows` in as few blocks as the caches allow, for rows of which each holds `row` bytes there and
-/// `weights` bytes of weights.
+/// `rows` in as few blocks as the caches allow, for strips of `strip` rows of which each holds `row` bytes
+/// there, and `weights` bytes of weights.
 #[inline(always)]
 pub(crate) fn blocks(
     rows: Range<usize>,
+    strip: usize,
     row: usize,
     weights: usize,
 ) -> impl Iterator<Item = Range<usize>> {
     let bytes = if weights <= RESIDENT { SMALL_BLOCK_BYTES } else { BLOCK_BYTES };
     // Whole strips: seven rows are not a strip of six and one of one, but four and three.
-    let fit = bytes / row.max(1) / TILE_ROWS * TILE_ROWS;
-    strips(rows, fit.max(TILE_ROWS))
+    let fit = bytes / row.max(1) / strip * strip;
+    strips(rows, fit.max(strip))
 }
 
 /// Bytes that a row, of which `fresh` are its own, holds in a cache while it meets `weights`.
@@ -174,7 +175,7 @@ pub fn gemm<I: Isa, R: Rows, E: Epilogue>(
     let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
     let mut gathered = Gathered::new();
     let held = held::<I>(rows.fresh(), weights);
-    for block in blocks(range, held, weights.bytes()) {
+    for block in blocks(range, I::ROWS, held, weights.bytes()) {
         let count = strips(block.clone(), I::ROWS).len();
         rows.gather(block, &mut gathered);
         let staged = staged(isa, &gathered, staging);
@@ -220,7 +221,7 @@ mod tests {
     #[test]
     fn blocks_are_few_and_fit() {
         for (rows, held) in [(1, 9), (1024, 1032), (5000, 648), (40, 60_008)] {
-            let all: Vec<_> = blocks(0..rows, held, RESIDENT + 1).collect();
+            let all: Vec<_> = blocks(0..rows, TILE_ROWS, held, RESIDENT + 1).collect();
             assert!(
                 all.iter()
                     .all(|block| block.len() <= TILE_ROWS || held * block.len() <= BLOCK_BYTES)

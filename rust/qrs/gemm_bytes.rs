@@ -103,7 +103,7 @@ impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
         let columns = window.columns();
         let (mut all, mut part) = (Gathered::new(), Gathered::new());
         let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
-        for block in blocks(places.within(window.rows()), held, bytes) {
+        for block in blocks(places.within(window.rows()), I::ROWS, held, bytes) {
             rows.gather(block.clone(), &mut all);
             let mut out = lent(window, places, block.clone());
             for (g, &Planned { weights, plan }) in groups.iter().enumerate() {

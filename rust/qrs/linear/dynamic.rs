@@ -290,7 +290,7 @@ impl Kernel for QuantizeAndMultiply<'_> {
         let mut room = std::mem::take(&mut scratch::borrow().quantized);
         let mut done = Ok(());
         for Range { start: first, end } in
-            blocks(window.rows(), k + size_of::<usize>(), source.layer.weights.bytes())
+            blocks(window.rows(), I::ROWS, k + size_of::<usize>(), source.layer.weights.bytes())
         {
             let x = &source.x[first * k..end * k];
             done = Quantize { source, first, x, room: &mut room }.run(isa);

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from qrs import _kernels
+from qrs._kernels import Pair
 from qrs.errors import DtypeError, ShapeError
-from qrs.nn.quantized.output import Pair, byte_tensor, pair_of
+from qrs.nn.quantized.output import byte_tensor, pair_of
 from qrs.qtensor import QTensor
 from qrs.qtensor.qparams import PerTensor, per_tensor
 from qrs.qtensor.tables import known_table
