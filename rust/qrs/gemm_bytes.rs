@@ -101,18 +101,17 @@ impl<P: Rows, T: Places> Kernel for Part<'_, '_, P, T> {
         let held = held::<I>(rows.fresh() / groups.len(), groups[0].weights);
         let bytes = groups.iter().map(|group| group.weights.bytes()).sum();
         let columns = window.columns();
-        let (mut all, mut part) = (Gathered::new(), Gathered::new());
+        let mut gathered = Gathered::new();
         let mut acc: Tile = [[[0; LANES]; PANEL_BLOCKS]; TILE_ROWS];
         for block in blocks(places.within(window.rows()), I::ROWS, held, bytes) {
-            rows.gather(block.clone(), &mut all);
+            rows.gather(block.clone(), &mut gathered);
             let mut out = lent(window, places, block.clone());
             for (g, &Planned { weights, plan }) in groups.iter().enumerate() {
                 if groups.len() > 1 {
-                    part.take_part(&all, g * weights.c(), weights.c());
+                    gathered.turn_to(g * weights.c()..(g + 1) * weights.c());
                 }
-                let gathered = if groups.len() > 1 { &part } else { &all };
-                let staged = staged(isa, gathered, staging);
-                let ready = staged.as_ref().or_else(|| I::in_place(gathered));
+                let staged = staged(isa, &gathered, staging);
+                let ready = staged.as_ref().or_else(|| I::in_place(&gathered));
                 let ready = ready.expect("staged or in place");
                 let row_sum = |row: usize| sum(&rows, row, inputs, g);
                 for index in panels(weights, g, &columns) {

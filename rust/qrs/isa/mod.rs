@@ -356,12 +356,18 @@ pub trait Kernel {
     fn run<I: Isa>(self, isa: I) -> Self::Output;
 }
 
-/// Steps of the panel, after checking that rows and panel describe one product.
+/// Steps of the panel, after checking that rows and panel describe one product, whose sums fit a [`Tile`].
 ///
 /// Every tile calls it first: it is what makes the unchecked reads that follow sound.
 #[inline(always)]
 fn checked_steps<I: Isa>(rows: &Taps<'_, I::Act>, panel: &Panel<'_>) -> usize {
     assert!(rows.rows().len() <= I::ROWS, "tile: {:?} rows, {} fit", rows.rows(), I::ROWS);
+    checked_panel::<I>(rows, panel)
+}
+
+/// As [`checked_steps`], of any number of rows.
+#[inline(always)]
+fn checked_panel<I: Isa>(rows: &Taps<'_, I::Act>, panel: &Panel<'_>) -> usize {
     assert!((1..=PANEL_BLOCKS).contains(&panel.width), "tile: panel of {} blocks", panel.width);
     assert!(
         panel.sums.len() == panel.width,

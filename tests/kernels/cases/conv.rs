@@ -37,7 +37,12 @@ fn layer(rng: &mut Rng, n: usize, k: usize, kind: usize) -> (Channels, Static) {
 pub fn linear(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(5);
-    let shapes = [(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (13, 130, 64), (7, 48, 5)];
+    let mut shapes =
+        vec![(1, 1, 1), (1, 64, 16), (2, 65, 7), (5, 17, 33), (13, 130, 64), (7, 48, 5)];
+    // Strips of every height.
+    for n in [10, 32, 40, 64] {
+        shapes.extend((1..=17).map(|m| (m, n, 11)));
+    }
     for (m, n, k) in shapes {
         for kind in 0..KINDS {
             let (channels, how) = layer(&mut rng, n, k, kind);
@@ -137,6 +142,13 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
         (1, [1, 5, 6], (112, 112), geometry([1, 1, 1], 1, 0, 1, 7)),
         (1, [1, 4, 50], (16, 16), geometry([1, 3, 3], 1, 1, 1, 2)),
         (1, [2, 4, 5], (48, 48), geometry([3, 3, 3], 1, 1, 1, 3)),
+        (2, [1, 7, 7], (128, 128), geometry([1, 3, 3], 1, 1, 1, 128)),
+        (3, [1, 5, 8], (64, 64), geometry([1, 3, 3], 2, 1, 1, 64)),
+        (2, [1, 5, 4], (64, 64), geometry([1, 3, 3], 1, 1, 1, 16)),
+        // Groups of one and two blocks, whose strips are whole lines, above and below which are taps.
+        (2, [1, 7, 7], (96, 96), geometry([1, 3, 3], 1, 1, 1, 3)),
+        (1, [1, 8, 8], (80, 80), geometry([1, 3, 3], 1, 1, 1, 5)),
+        (1, [1, 14, 6], (40, 60), geometry([1, 3, 3], 1, 1, 1, 2)),
         // Rows shorter than the 16 bytes that are read at once.
         (1, [1, 3, 3], (4, 8), geometry([1, 1, 1], 1, 0, 1, 4)),
         (2, [1, 7, 2], (4, 4), geometry([1, 3, 3], 1, 1, 1, 4)),

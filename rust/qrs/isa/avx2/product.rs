@@ -74,7 +74,8 @@ pub(super) unsafe fn signed<const M: usize, const U: usize>(
         unsafe {
             let mut weights = base.add(32 * first);
             for tap in 0..rows.count() {
-                let mut at = rows.pointers::<M>(tap).map(<*const i16>::cast::<i32>);
+                let (at, from) = rows.pointers::<M>(tap);
+                let mut at = at.map(|at| at.add(from).cast::<i32>());
                 for _ in 0..steps {
                     for line in 0..U / 2 {
                         prefetch(weights, 8 * stride + 64 * line);
@@ -131,9 +132,9 @@ pub(super) unsafe fn seven<const M: usize, const U: usize>(
         unsafe {
             let mut weights = base.add(32 * first);
             for t in 0..rows.count() {
-                let at = rows.pointers::<M>(t);
+                let (at, from) = rows.pointers::<M>(t);
                 for k in 0..whole {
-                    let quad = |m: usize| at[m].add(4 * k).cast::<i32>().read_unaligned();
+                    let quad = |m: usize| at[m].add(from + 4 * k).cast::<i32>().read_unaligned();
                     seven_step(weights, quad, &mut sums);
                     weights = weights.add(stride);
                 }

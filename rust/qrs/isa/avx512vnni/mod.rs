@@ -189,19 +189,23 @@ impl Isa for Avx512Vnni {
         let inside = columns.start < columns.end && columns.end <= out.row_len();
         assert!(inside && columns.len() <= LANES * panel.width, "tile: columns {columns:?}");
         let mut ahead = panel.ahead;
-        for (own, m_rows) in strips(rows.rows(), Self::ROWS).runs() {
+        for (own, m_rows) in strips(rows.rows(), product::rows(panel.width)).runs() {
             if own.is_empty() {
                 continue;
             }
-            let (own, to) = ((rows, own), (&mut *out, &columns));
+            let (own, to, ahead) = ((rows, own), (&mut *out, &columns), &mut ahead);
             // SAFETY: the token proves the features; the lines above prove that there is an `Affine` for
             // each block, and that the columns can be written in each row.
             unsafe {
-                by_shape!(
-                    m_rows,
-                    panel.width,
-                    product::stored_bytes(own, panel, by, to, &mut ahead)
-                );
+                match (m_rows, panel.width) {
+                    (7, 1) => product::stored_bytes::<7, 1>(own, panel, by, to, ahead),
+                    (7, 2) => product::stored_bytes::<7, 2>(own, panel, by, to, ahead),
+                    (8, 1) => product::stored_bytes::<8, 1>(own, panel, by, to, ahead),
+                    (8, 2) => product::stored_bytes::<8, 2>(own, panel, by, to, ahead),
+                    (_, width) => {
+                        by_shape!(m_rows, width, product::stored_bytes(own, panel, by, to, ahead));
+                    }
+                }
             }
         }
     }
