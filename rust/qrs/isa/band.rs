@@ -51,11 +51,22 @@ impl Strip {
     }
 }
 
+/// Rows of an output that are made of the same quads.
+#[derive(Clone, Copy, Debug)]
+pub struct Lines {
+    /// The first.
+    pub first: usize,
+    /// How many, 1 to 4.
+    pub count: usize,
+}
+
 /// Columns inside the image that a band is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
-    /// The input rows under the kernels.
+    /// The input rows under the kernels of the first lines, then those of the next.
     pub rows: &'a [&'a [u8]],
+    /// Input rows from those of some lines to those of the next.
+    pub tall: usize,
     /// Rows whose bytes are in a quad: 4, or 1 that gives 4 channels.
     pub rows_of_quad: usize,
     /// The columns; their quads are stored `apart` places from each other, so many has a column.
@@ -68,12 +79,12 @@ pub struct Source<'a> {
     pub first: usize,
 }
 
-/// The outputs of a band in a few rows, made of the quads of the columns under their kernels. A *place* is
+/// The outputs of a band in some lines, made of the quads of the columns under their kernels. A *place* is
 /// that of four quads, or of four vectors of weights.
 #[derive(Clone, Copy, Debug)]
-pub struct Sweep {
-    /// Rows of the output that share quads, 1 to 4.
-    pub rows: usize,
+pub struct Sweep<'a> {
+    /// At least one, each below the one before.
+    pub lines: &'a [Lines],
     /// Outputs side by side, at least one.
     pub count: usize,
     /// Columns from one output to the next.
@@ -98,10 +109,10 @@ pub struct Sweep {
 }
 
 impl Source<'_> {
-    /// Makes the quads of all columns.
+    /// Makes the quads of all columns in `rows`.
     #[inline(always)]
-    pub(super) fn make<I: Isa>(&self, isa: I, quads: &mut [[I::Quad; WIDE]]) {
-        let Self { rows, strip, .. } = *self;
+    pub(super) fn make<I: Isa>(&self, isa: I, rows: &[&[u8]], quads: &mut [[I::Quad; WIDE]]) {
+        let strip = self.strip;
         let pieces = &self.pieces[..self.streams];
         let quads = &mut quads[self.first * strip.apart..];
         if self.rows_of_quad == 4 {
@@ -117,7 +128,7 @@ impl Source<'_> {
     }
 }
 
-impl Sweep {
+impl Sweep<'_> {
     /// Places of weights of a row.
     #[inline(always)]
     #[must_use]
@@ -132,7 +143,7 @@ impl Sweep {
 #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "only AVX-512 needs it"))]
 pub(super) fn check(
     source: &Source<'_>,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     (quads, weights): (usize, usize),
     out: usize,
 ) {
@@ -140,22 +151,28 @@ pub(super) fn check(
         let add = |sum: usize, (n, each): (usize, usize)| sum.checked_add(n.checked_mul(each)?);
         parts.into_iter().try_fold(0, add).is_some_and(|sum| sum <= end)
     };
-    let Source { rows, rows_of_quad, strip, streams, first, .. } = *source;
-    let enough = within([(strip.apart, rows_of_quad), (0, 0), (0, 0)], rows.len());
+    let Source { rows, tall, rows_of_quad, strip, streams, first, .. } = *source;
+    let Sweep { lines, count, runs, run, .. } = *sweep;
+    assert!(!lines.is_empty() && count > 0 && runs > 0, "band: nothing in {sweep:?}");
+    let below = (lines.len() - 1, tall);
+    let enough = within([below, (strip.apart, rows_of_quad), (0, 0)], rows.len());
     assert!(enough && (rows_of_quad == 4 || rows_of_quad == 1), "band: {} rows", rows.len());
     let len = rows.iter().map(|row| row.len()).min().unwrap_or(0);
     strip.check_band(&source.pieces[..streams], len, usize::MAX);
     let made = within([(first, strip.apart), (strip.count, strip.apart), (0, 0)], quads);
-    let Sweep { count, runs, run, .. } = *sweep;
-    assert!(sweep.rows > 0 && count > 0 && runs > 0, "band: nothing in {sweep:?}");
     let across = sweep.step.saturating_mul(strip.apart);
     let read = within([(runs - 1, sweep.apart), (count - 1, across), (run, 1)], quads);
     assert!(made && read, "band: {quads} places for {strip:?}, {sweep:?}");
     let steps = runs.saturating_mul(run).saturating_mul(sweep.spread);
-    let enough = within([(sweep.rows, steps), (0, 0), (0, 0)], weights);
-    assert!(enough, "band: {weights} weights for {sweep:?}");
+    let mut next = lines[0].first;
+    for &Lines { first, count } in lines {
+        assert!(first == next && (1..=4).contains(&count), "band: lines in {sweep:?}");
+        next = first.saturating_add(count);
+        let enough = within([(count, steps), (0, 0), (0, 0)], weights);
+        assert!(enough, "band: {weights} weights for {sweep:?}");
+    }
     for piece in &sweep.pieces[..streams] {
-        let (row, column) = ((sweep.rows - 1, sweep.row), (count - 1, sweep.column));
+        let (row, column) = ((next - lines[0].first - 1, sweep.row), (count - 1, sweep.column));
         let last = piece.saturating_add(BAND / streams);
         assert!(within([row, column, (last, 1)], out), "band: {out} bytes for {sweep:?}");
     }
@@ -236,27 +253,30 @@ pub(super) fn column(row: &[u8], pieces: &[usize], from: usize) -> [u8; BAND] {
 pub(super) fn outputs<I: Isa>(
     isa: I,
     source: &Source<'_>,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     (quads, weights): (&mut [[I::Quad; WIDE]], &[[I::QuadWeights; WIDE]]),
     by: &ToBytes<'_>,
     out: &mut [u8],
 ) {
-    source.make(isa, quads);
     let lanes = Lanes::all(isa, by.blocks.first_chunk().expect("four blocks"), by.range);
-    for first in (0..sweep.rows).step_by(2) {
-        let weights = &weights[first * sweep.steps()..];
-        for at in 0..sweep.count {
-            let quads = &quads[at * sweep.step * source.strip.apart..];
-            let on = at * sweep.column + first * sweep.row;
-            let mut places = sweep.pieces;
-            for place in &mut places {
-                *place += on;
-            }
-            let places = &mut places[..source.streams];
-            if first + 1 < sweep.rows {
-                some::<I, 2>(isa, sweep, (quads, weights), (&lanes, places), out);
-            } else {
-                some::<I, 1>(isa, sweep, (quads, weights), (&lanes, places), out);
+    for (i, lines) in sweep.lines.iter().enumerate() {
+        source.make(isa, &source.rows[i * source.tall..], quads);
+        for first in (0..lines.count).step_by(2) {
+            let weights = &weights[first * sweep.steps()..];
+            let row = lines.first - sweep.lines[0].first + first;
+            for at in 0..sweep.count {
+                let quads = &quads[at * sweep.step * source.strip.apart..];
+                let on = at * sweep.column + row * sweep.row;
+                let mut places = sweep.pieces;
+                for place in &mut places {
+                    *place += on;
+                }
+                let places = &mut places[..source.streams];
+                if first + 1 < lines.count {
+                    some::<I, 2>(isa, sweep, (quads, weights), (&lanes, places), out);
+                } else {
+                    some::<I, 1>(isa, sweep, (quads, weights), (&lanes, places), out);
+                }
             }
         }
     }
@@ -267,7 +287,7 @@ pub(super) fn outputs<I: Isa>(
 #[inline(always)]
 fn some<I: Isa, const R: usize>(
     isa: I,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     (quads, weights): (&[[I::Quad; WIDE]], &[[I::QuadWeights; WIDE]]),
     (lanes, places): (&[Lanes<I>; WIDE], &mut [usize]),
     out: &mut [u8],

@@ -32,7 +32,7 @@ mod token;
 
 use std::ops::Range;
 
-pub use band::{Source, Strip, Sweep};
+pub use band::{Lines, Source, Strip, Sweep};
 pub use level::{Level, level};
 pub use outputs::Outputs;
 pub use strips::{Strips, strips};
@@ -322,7 +322,7 @@ pub trait Isa: Copy + Send + Sync + 'static {
     fn band(
         self,
         source: &Source<'_>,
-        sweep: &Sweep,
+        sweep: &Sweep<'_>,
         of: (&mut [[Self::Quad; WIDE]], &[[Self::QuadWeights; WIDE]]),
         by: &ToBytes<'_>,
         out: &mut [u8],

@@ -6,12 +6,12 @@
 
 use std::ops::Range;
 
-use super::part::{Lines, Part};
+use super::part::Part;
 use super::{Mode, Narrow, quads};
 use crate::conv::Geometry;
 use crate::isa::band::{BAND, place};
 use crate::isa::to_bytes::ToBytes;
-use crate::isa::{Block, Isa, LANES, Source, Strip, Sweep, WIDE};
+use crate::isa::{Block, Isa, LANES, Lines, Source, Strip, Sweep, WIDE};
 use crate::requant::Plan;
 
 /// What a layer of bands has.
@@ -149,7 +149,11 @@ impl<'a> Part<'a, '_> {
                 let starts = [0, 1, 2, 3].map(|s| (s * len).min(width - len));
                 let place = Place { band, starts, len };
                 let by = plan.to_bytes(WIDE * i);
-                for (lines, rows) in sets.iter().zip(rows.chunks_exact(layer.tall())) {
+                // All lines in one call, unless their edges, where streams meet, are made of their rows: with
+                // a call for each, 7 x 7 pixels of 960 channels took 9.6 us instead of 7.4.
+                let at_once = if band.streams == 1 { sets.len() } else { 1 };
+                let rows = rows.chunks_exact(at_once * layer.tall());
+                for (lines, rows) in sets.chunks(at_once).zip(rows) {
                     self.band(isa, &place, (lines, rows), (weights, &by), &mut columns);
                 }
             }
@@ -168,13 +172,13 @@ impl<'a> Part<'a, '_> {
         Columns { room: vec![empty; most * bands.quads], empty, segment, bands }
     }
 
-    /// The outputs of a band in rows that share quads; `rows` are the input rows under their kernels.
+    /// The outputs of a band in `lines`; `rows` are the input rows under their kernels.
     #[inline(always)]
     fn band<I: Isa>(
         &mut self,
         isa: I,
         place: &Place,
-        (lines, rows): (&Lines, &[&[u8]]),
+        (lines, rows): (&[Lines], &[&[u8]]),
         (weights, by): (&[[I::QuadWeights; WIDE]], &ToBytes<'_>),
         columns: &mut Columns<'_, I>,
     ) {
@@ -182,8 +186,10 @@ impl<'a> Part<'a, '_> {
         let Geometry { kernel, stride, dilation, .. } = layer.geometry;
         let Bands { quads, spread, .. } = *columns.bands;
         let run = if dilation[2] == 1 { kernel[2] * quads } else { quads };
+        let (first, last) = (lines[0], lines[lines.len() - 1]);
+        let pixels = first.first * width..(last.first + last.count) * width;
         let mut sweep = Sweep {
-            rows: lines.count,
+            lines,
             count: 0,
             step: stride[2],
             reach: layer.reach(),
@@ -199,8 +205,7 @@ impl<'a> Part<'a, '_> {
         while start < place.len {
             let end = place.len.min(start + columns.segment);
             let source = self.source(isa, place, rows, start..end, columns);
-            let pixels = lines.first * width..(lines.first + lines.count) * width;
-            let out = self.window.whole_rows(pixels);
+            let out = self.window.whole_rows(pixels.clone());
             sweep.count = end - start;
             for s in 0..place.band.streams {
                 let at = place.starts[s] + start;
@@ -249,7 +254,8 @@ impl<'a> Part<'a, '_> {
             apart: quads,
         };
         let pieces = ahead.map(|ahead| ahead * inputs);
-        Source { rows, rows_of_quad, strip, pieces, streams, first: first - under.start }
+        let tall = layer.tall();
+        Source { rows, tall, rows_of_quad, strip, pieces, streams, first: first - under.start }
     }
 
     /// Makes the quads of a column whose pieces lie in the columns `places` of the image, or outside.

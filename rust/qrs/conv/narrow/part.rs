@@ -7,7 +7,7 @@ use super::three::Chunk;
 use super::{Feed, Mode, Narrow, quads};
 use crate::conv::Geometry;
 use crate::isa::to_bytes::Lanes;
-use crate::isa::{Isa, Kernel, LANES};
+use crate::isa::{Isa, Kernel, LANES, Lines};
 use crate::parallel::Window;
 use crate::requant::Plan;
 
@@ -36,12 +36,6 @@ pub(super) struct Image<'a> {
     end: Vec<u8>,
     /// A row of zero points.
     outside: Vec<u8>,
-}
-
-/// Output rows that are made of the same quads.
-pub(super) struct Lines {
-    pub first: usize,
-    pub count: usize,
 }
 
 /// What the outputs of a block of 16 channels need.

@@ -2,10 +2,9 @@
 //! of each row at a time, in loops of fixed length.
 
 use super::columns::Columns;
-use super::part::Lines;
 use super::{Narrow, quads};
 use crate::isa::to_bytes::Lanes;
-use crate::isa::{Isa, LANES};
+use crate::isa::{Isa, LANES, Lines};
 use crate::requant::Plan;
 
 /// Columns under the kernel.

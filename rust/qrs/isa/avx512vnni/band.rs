@@ -122,25 +122,45 @@ unsafe fn columns<const K: usize>(rows: [&[u8]; K], pieces: &[usize], at: usize)
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 pub(super) unsafe fn outputs(
     source: &Source<'_>,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
+    of: (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
+    by: &ToBytes<'_>,
+    out: *mut u8,
+) {
+    let first = sweep.lines[0].first;
+    for (i, lines) in sweep.lines.iter().enumerate() {
+        let out = out.wrapping_add((lines.first - first) * sweep.row);
+        let rows = source.rows.as_ptr().wrapping_add(i * source.tall);
+        // SAFETY: as the caller proved.
+        unsafe { of_lines((source, rows), (sweep, lines.count), of, by, out) }
+    }
+}
+
+/// The outputs of `count` rows; the input rows under their kernels begin at `rows`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn of_lines(
+    (source, rows): (&Source<'_>, *const &[u8]),
+    (sweep, count): (&Sweep<'_>, usize),
     of: (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
     by: &ToBytes<'_>,
     out: *mut u8,
 ) {
     let three = sweep.runs == 1 && sweep.run == 3 && source.strip.apart == 1;
+    let from = (source, rows);
     // SAFETY: as the caller proved.
     unsafe {
-        match (source.rows_of_quad, sweep.step, sweep.rows) {
-            (4, 1, 1) if three => return sliding::<1, 1>(source, sweep, of, by, out),
-            (4, 1, 2) if three => return sliding::<2, 1>(source, sweep, of, by, out),
-            (4, 2, 1) if three => return sliding::<1, 2>(source, sweep, of, by, out),
-            (4, ..) => make::<4>(source, of.0),
-            _ => make::<1>(source, of.0),
+        match (source.rows_of_quad, sweep.step, count) {
+            (4, 1, 1) if three => return sliding::<1, 1>(from, sweep, of, by, out),
+            (4, 1, 2) if three => return sliding::<2, 1>(from, sweep, of, by, out),
+            (4, 2, 1) if three => return sliding::<1, 2>(from, sweep, of, by, out),
+            (4, ..) => make::<4>(from, of.0),
+            _ => make::<1>(from, of.0),
         }
         let across = sweep.step * source.strip.apart;
         let quads = (of.0.cast_const(), across);
         // So many outputs at once that weights are read seldom enough.
-        match (sweep.spread, sweep.rows) {
+        match (sweep.spread, count) {
             (1, 1) => made::<1, 4, 1>(source.streams, sweep, quads, of.1, by, out),
             (1, 2) => made::<2, 2, 1>(source.streams, sweep, quads, of.1, by, out),
             (1, 3) => made::<3, 1, 1>(source.streams, sweep, quads, of.1, by, out),
@@ -154,14 +174,17 @@ pub(super) unsafe fn outputs(
 /// Makes the quads of all columns, of `K` rows each.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn make<const K: usize>(source: &Source<'_>, room: *mut [__m512i; WIDE]) {
-    let Source { rows, strip, .. } = *source;
+unsafe fn make<const K: usize>(
+    (source, rows): (&Source<'_>, *const &[u8]),
+    room: *mut [__m512i; WIDE],
+) {
+    let strip = source.strip;
     let pieces = &source.pieces[..source.streams];
     // SAFETY: as the caller proved.
     unsafe {
         for unit in 0..strip.apart {
             let mut room = room.add(source.first * strip.apart + unit);
-            let rows = rows.as_ptr().add(unit * K);
+            let rows = rows.add(unit * K);
             let mut at = strip.from;
             for _ in 0..strip.count {
                 *room = match K {
@@ -184,8 +207,8 @@ unsafe fn make<const K: usize>(source: &Source<'_>, room: *mut [__m512i; WIDE]) 
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn sliding<const R: usize, const STEP: usize>(
-    source: &Source<'_>,
-    sweep: &Sweep,
+    source: (&Source<'_>, *const &[u8]),
+    sweep: &Sweep<'_>,
     (room, weights): (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
     by: &ToBytes<'_>,
     mut out: *mut u8,
@@ -220,7 +243,7 @@ unsafe fn sliding<const R: usize, const STEP: usize>(
                 done = added(older, quads, weights.add(2));
                 older = added(start, quads, weights);
             }
-            store::<R, 1>(source.streams, sweep, &done.map(|done| [done]), by, out);
+            store::<R, 1>(source.0.streams, sweep, &done.map(|done| [done]), by, out);
             out = out.wrapping_add(sweep.column);
         }
     }
@@ -228,7 +251,11 @@ unsafe fn sliding<const R: usize, const STEP: usize>(
 
 /// Column `at`: from the rows, or from `room` if it is not of `source`.
 #[inline(always)]
-unsafe fn column(source: &Source<'_>, at: usize, room: *const [__m512i; WIDE]) -> [__m512i; WIDE] {
+unsafe fn column(
+    (source, rows): (&Source<'_>, *const &[u8]),
+    at: usize,
+    room: *const [__m512i; WIDE],
+) -> [__m512i; WIDE] {
     let inside = at.wrapping_sub(source.first);
     // SAFETY: as the caller proved.
     unsafe {
@@ -237,7 +264,7 @@ unsafe fn column(source: &Source<'_>, at: usize, room: *const [__m512i; WIDE]) -
         }
         let from = source.strip.from + inside * source.strip.step;
         let pieces = &source.pieces[..source.streams];
-        quads_of_rows(&*source.rows.as_ptr().cast(), pieces, from)
+        quads_of_rows(&*rows.cast(), pieces, from)
     }
 }
 
@@ -266,7 +293,7 @@ unsafe fn added<const R: usize>(
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn made<const R: usize, const P: usize, const H: usize>(
     streams: usize,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     (quads, across): (*const [__m512i; WIDE], usize),
     weights: *const [__m512i; WIDE],
     by: &ToBytes<'_>,
@@ -291,7 +318,7 @@ unsafe fn made<const R: usize, const P: usize, const H: usize>(
 /// The sums of `P` outputs side by side in each of `R` rows.
 #[inline(always)]
 unsafe fn sums<const R: usize, const P: usize, const H: usize>(
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     (mut quads, across): (*const [__m512i; WIDE], usize),
     mut weights: *const [__m512i; WIDE],
     by: &ToBytes<'_>,
@@ -335,7 +362,7 @@ unsafe fn sums<const R: usize, const P: usize, const H: usize>(
 #[inline(always)]
 unsafe fn store<const R: usize, const P: usize>(
     streams: usize,
-    sweep: &Sweep,
+    sweep: &Sweep<'_>,
     sums: &[[[__m512i; WIDE]; P]; R],
     by: &ToBytes<'_>,
     out: *mut u8,

@@ -244,7 +244,7 @@ impl Isa for Avx512Vnni {
     fn band(
         self,
         source: &Source<'_>,
-        sweep: &Sweep,
+        sweep: &Sweep<'_>,
         (quads, weights): (&mut [[__m512i; WIDE]], &[[__m512i; WIDE]]),
         by: &ToBytes<'_>,
         out: &mut [u8],
