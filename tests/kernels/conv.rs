@@ -11,6 +11,7 @@ fn linear_equals_the_oracle() {
 #[test]
 fn conv_equals_the_oracle() {
     on_every_level(cases::conv::quantized);
+    on_every_level(cases::conv::large_images);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Where a convolution reads: sizes, strides and padding of up to three dimensions.
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 
 /// Shape of a convolution over depth, height and width. Fewer dimensions have ones in front.
@@ -83,6 +85,14 @@ impl Geometry {
             out[d] = full - cut;
         }
         Ok(out)
+    }
+
+    /// The inputs, of `size` along axis `d`, that the outputs `range` see.
+    pub(super) fn reach(&self, d: usize, range: Range<usize>, size: usize) -> Range<usize> {
+        let first = range.start * self.stride[d];
+        let end = (range.end - 1) * self.stride[d] + (self.kernel[d] - 1) * self.dilation[d] + 1;
+        let inside = |place: usize| place.saturating_sub(self.padding[d]).min(size);
+        inside(first)..inside(end)
     }
 
     /// `Ok` if every size is at least one and the groups divide the channels.

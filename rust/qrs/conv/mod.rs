@@ -6,6 +6,7 @@ mod patches;
 mod row_taps;
 mod transposed;
 
+use std::mem;
 use std::sync::Arc;
 
 pub use geometry::Geometry;
@@ -13,13 +14,13 @@ pub use transposed::ConvTranspose;
 
 use self::narrow::Narrow;
 use self::patches::Patches;
-use self::row_taps::RowTaps;
+use self::row_taps::Images;
 use crate::error::{Error, Result, same};
 use crate::gemm::{Dense, Rows};
 use crate::gemm_bytes::{self, InOrder, Inputs, Planned};
 use crate::isa::Level;
 use crate::pack::{MAX_DEPTH_AFFINE, PackedWeights};
-use crate::parallel::{Split, split, threads_for};
+use crate::parallel::{Split, Window, split, threads_for};
 use crate::requant::{Cached, Channels, Plan, Static};
 use crate::scratch;
 
@@ -40,7 +41,7 @@ pub struct Conv {
 enum Packed {
     /// One matrix product per group.
     Groups(Vec<Group>),
-    /// Few input channels: a product whose taps are kernel rows.
+    /// A product whose taps are kernel rows.
     RowTaps(Group),
     /// Depthwise, or few channels a group, which need all channels at once.
     Narrow(Box<Narrow>, Channels),
@@ -109,7 +110,7 @@ impl Conv {
         };
         let packed = match narrow {
             Some(narrow) => Packed::Narrow(Box::new(narrow), all),
-            None if row_taps::fits(geometry, inputs) => {
+            None if row_taps::fits(geometry) => {
                 let run = row_taps::run(geometry, inputs);
                 let weights = row_taps::weights(weights, geometry, inputs);
                 let rows = geometry.taps() / geometry.kernel[2];
@@ -163,7 +164,7 @@ impl Conv {
     /// The plans of all groups for outputs as `how` says, computed at their first use.
     fn plans(&self, how: Static) -> Result<Arc<Vec<Plan>>> {
         let depth = self.geometry.taps() * self.inputs / self.geometry.groups;
-        let padded = matches!(self.packed, Packed::Groups(_)) && self.geometry.padding != [0; 3];
+        let padded = self.geometry.padding != [0; 3];
         let group = |Group { weights, channels }: &Group| {
             let sums = &weights.sums().as_flattened()[..weights.n()];
             let plan = Plan::new(OP, channels, sums, depth, how)?;
@@ -210,12 +211,8 @@ impl Conv {
         let inputs = Inputs::of(channels, geometry.groups);
         let work = (&plans[..], level, threads);
         if let Packed::RowTaps(_) = &self.packed {
-            let mut scratch = scratch::borrow();
-            let padded = &mut scratch.padded;
-            row_taps::copy(geometry, (x, input[2], channels), zero_point, padded);
-            let taps = RowTaps { geometry, padded, input, output, channels };
-            let unused = row_taps::run(geometry, channels) - geometry.kernel[2] * channels;
-            self.product(work, taps, Inputs::AllBut(unused), out);
+            let images = Images { geometry, x, input, output, channels, zero_point };
+            self.row_taps(work, images, out);
         } else if geometry.is_pointwise() {
             self.product(work, Dense { data: x, k: channels }, inputs, out);
         } else {
@@ -224,6 +221,27 @@ impl Conv {
             self.product(work, patches, inputs, out);
         }
         Ok(())
+    }
+
+    /// The product with copied lines of `images`.
+    fn row_taps(
+        &self,
+        (plans, level, threads): (&[Plan], Level, usize),
+        images: Images<'_>,
+        out: &mut [u8],
+    ) {
+        let groups = &self.planned(plans)[..];
+        let unused = row_taps::unused(self.geometry, self.inputs);
+        self.split(threads, out, |mut window| {
+            let mut room = mem::take(&mut scratch::borrow().padded);
+            for piece in images.pieces(window.rows()) {
+                let rows = images.taps(piece.clone(), &mut room);
+                let (places, inputs) = (InOrder, Inputs::AllBut(unused));
+                let window = &mut window.part(piece);
+                level.run(gemm_bytes::Part { rows, places, inputs, groups, window });
+            }
+            scratch::borrow().padded = room;
+        });
     }
 
     /// The products of all groups with `pixels`.
@@ -235,13 +253,23 @@ impl Conv {
         out: &mut [u8],
     ) {
         let groups = &self.planned(plans)[..];
-        let few = groups.len() == 1 && out.len() < 6 * threads * self.outputs;
-        let by = if few { Split::Columns(64) } else { Split::Rows(6) };
-        split(out, self.outputs, threads, by, |mut window| {
+        self.split(threads, out, |mut window| {
             let window = &mut window;
             let (rows, places) = (pixels, InOrder);
             level.run(gemm_bytes::Part { rows, places, inputs, groups, window });
         });
+    }
+
+    /// Divides the output between threads, by pixels if there are enough.
+    fn split(&self, threads: usize, out: &mut [u8], part: impl Fn(Window<'_, u8>) + Sync) {
+        let few = self.geometry.groups == 1 && out.len() < 6 * threads * self.outputs;
+        split(
+            out,
+            self.outputs,
+            threads,
+            if few { Split::Columns(64) } else { Split::Rows(6) },
+            part,
+        );
     }
 }
 

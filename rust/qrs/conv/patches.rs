@@ -1,4 +1,5 @@
-//! Indirect rows of a convolution: no patch is copied, each tap is a slice of the input.
+//! Indirect rows of a convolution: nothing is copied, each tap is a pixel of the input. For what is not of the
+//! kind of [`super::row_taps`]: groups, dilation along lines, kernels one column wide, transposed phases.
 
 use std::ops::Range;
 

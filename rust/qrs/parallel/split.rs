@@ -52,18 +52,20 @@ impl<T> Window<'_, T> {
         }
     }
 
+    /// The rows `rows` of this part.
+    #[inline(always)]
+    pub fn part(&mut self, rows: Range<usize>) -> Window<'_, T> {
+        let inside = self.rows.start <= rows.start && rows.end <= self.rows.end;
+        assert!(inside, "window: rows {rows:?} outside {:?}", self.rows);
+        let (start, stride, columns) = (self.start, self.stride, self.columns());
+        Window { start, stride, rows, columns, matrix: PhantomData }
+    }
+
     /// Lends rows, each below the one before.
     #[inline(always)]
     pub fn downward(&mut self) -> Downward<'_, T> {
-        let Range { start, end } = self.rows;
-        let window = Window {
-            start: self.start,
-            stride: self.stride,
-            rows: start..end,
-            columns: self.columns(),
-            matrix: PhantomData,
-        };
-        Downward { window, next: start }
+        let next = self.rows.start;
+        Downward { window: self.part(self.rows()), next }
     }
 
     /// The rows `rows`, one after the other, of a part that has all columns.

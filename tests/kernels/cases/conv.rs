@@ -172,40 +172,62 @@ pub fn shapes() -> Vec<(usize, [usize; 3], (usize, usize), Geometry)> {
 pub fn quantized(level: Level) -> u64 {
     let mut hash = Hash::default();
     let mut rng = Rng(6);
-    for (batch, input, (inputs, outputs), geometry) in shapes() {
+    for shape in shapes() {
         for kind in 0..KINDS {
-            let c = inputs / geometry.groups;
-            let k = geometry.taps() * c;
-            let (channels, how) = layer(&mut rng, outputs, k, kind);
-            let w: Vec<i8> = rng.vec(outputs * k, |rng| rng.bits() as i8);
-            let x = rng.bytes(batch * input.iter().product::<usize>() * inputs);
-            let Channels { scales, zero_points, bias } = &channels;
-            let points = (!zero_points.is_empty()).then_some(&zero_points[..]);
-            let built = Conv::new(&w, (inputs, outputs), geometry, scales, points, Some(bias));
-            let built = built.expect("shapes agree");
-            let output = built.output(input).expect("the kernel fits");
-            let wanted = reference::conv::conv(
-                &w,
-                (inputs, outputs),
-                geometry,
-                &channels,
-                how,
-                (batch, input, output),
-                &x,
-            );
-            for threads in [1, 2, 3, 8] {
-                set_num_threads(threads).expect("a small number");
-                let mut got = vec![0; wanted.len()];
-                built.quantized(level, how, (batch, input), &x, &mut got).expect("shapes agree");
-                let what = format!(
-                    "{input:?} x {inputs}->{outputs} {geometry:?} kind {kind}, {threads} threads"
-                );
-                same(&mut hash, "conv", level, what, &got, &wanted);
-            }
+            equals_the_oracle(level, shape, kind, &mut rng, &mut hash);
         }
     }
     set_num_threads(1).expect("one thread");
     hash.0
+}
+
+/// Images too large to be copied at once: several in a piece, planes, lines, and lines that are pieces.
+pub fn large_images(level: Level) -> u64 {
+    let mut hash = Hash::default();
+    let mut rng = Rng(7);
+    for shape in [
+        (3, [1, 3, 40_000], (2, 1), geometry([1, 3, 3], 1, 1, 1, 1)),
+        (2, [1, 7, 90_000], (2, 3), geometry([1, 3, 3], 2, 1, 1, 1)),
+        (1, [5, 3, 30_000], (3, 2), geometry([3, 2, 2], 1, 1, 1, 1)),
+        (2, [3, 2, 200_000], (3, 1), geometry([2, 3, 2], 2, 1, 1, 1)),
+    ] {
+        for kind in [0, 2] {
+            equals_the_oracle(level, shape, kind, &mut rng, &mut hash);
+        }
+    }
+    set_num_threads(1).expect("one thread");
+    hash.0
+}
+
+/// A convolution with random integers, on every number of threads.
+fn equals_the_oracle(
+    level: Level,
+    (batch, input, (inputs, outputs), geometry): (usize, [usize; 3], (usize, usize), Geometry),
+    kind: usize,
+    rng: &mut Rng,
+    hash: &mut Hash,
+) {
+    let c = inputs / geometry.groups;
+    let k = geometry.taps() * c;
+    let (channels, how) = layer(rng, outputs, k, kind);
+    let w: Vec<i8> = rng.vec(outputs * k, |rng| rng.bits() as i8);
+    let x = rng.bytes(batch * input.iter().product::<usize>() * inputs);
+    let Channels { scales, zero_points, bias } = &channels;
+    let points = (!zero_points.is_empty()).then_some(&zero_points[..]);
+    let built = Conv::new(&w, (inputs, outputs), geometry, scales, points, Some(bias));
+    let built = built.expect("shapes agree");
+    let output = built.output(input).expect("the kernel fits");
+    let sizes = (inputs, outputs);
+    let images = (batch, input, output);
+    let wanted = reference::conv::conv(&w, sizes, geometry, &channels, how, images, &x);
+    for threads in [1, 2, 3, 8] {
+        set_num_threads(threads).expect("a small number");
+        let mut got = vec![0; wanted.len()];
+        built.quantized(level, how, (batch, input), &x, &mut got).expect("shapes agree");
+        let what =
+            format!("{input:?} x {inputs}->{outputs} {geometry:?} kind {kind}, {threads} threads");
+        same(hash, "conv", level, what, &got, &wanted);
+    }
 }
 
 /// `(batch, input, output padding, channels in and out, geometry)` of every kind of transposed
