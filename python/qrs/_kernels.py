@@ -28,6 +28,7 @@ from qrs._qrs import (
     avg_pool,
     batch_norm,
     bilinear,
+    binary,
     choose_qparams,
     divergences,
     get_num_threads,
@@ -279,23 +280,6 @@ def layer_norm(x: Floats, n: int, weight: Floats | None, bias: Floats | None, ep
 
 Pair = tuple[float, int]
 """A scale and a zero point."""
-
-
-def binary(
-    operation: str, a: Array, b: Array, inputs: tuple[Pair, Pair], output: Pair, relu: bool = False
-) -> Array:
-    """`add` or `mul` of bytes of one type that stand for real numbers.
-
-    Parameters
-    ----------
-    operation : {"add", "mul"}
-    a, b : array, uint8 or int8, shapes that broadcast
-    inputs : pair of (scale, zero point)
-    output : (scale, zero point)
-    relu : bool
-        Negative results become 0.
-    """
-    return _qrs.binary(operation, a, b, inputs, output, relu)
 
 
 def clamp(x: Array, low: int, high: int) -> Array:

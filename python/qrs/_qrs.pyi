@@ -170,7 +170,6 @@ class PackedRnn:
         /,
     ) -> tuple[NDArray[np.float32], ...]: ...
 
-_Sizes = tuple[int, int, int]
 _Pair = tuple[float, int]
 
 def activation(x: NDArray[np.float32], name: str, /) -> NDArray[np.float32]: ...
@@ -233,26 +232,25 @@ def softmax(x: NDArray[np.float32], logarithm: bool, /) -> NDArray[np.float32]: 
 # Stored bytes, uint8 or int8. Images are [batch, depth, height, width, channels]; means come with
 # a zero point and whether it is added before the rounding.
 def adaptive_pool(
-    x: NDArray[Any], sizes: _Sizes, zero_point: int | None, round_last: bool, /
+    x: NDArray[Any], sizes: tuple[int, ...], zero_point: int | None, /
 ) -> NDArray[Any]: ...
 def avg_pool(
     x: NDArray[Any],
-    kernel: _Sizes,
-    stride: _Sizes,
-    padding: _Sizes,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
     ceil: bool,
     include: bool,
     divisor: int | None,
     zero_point: int,
-    round_last: bool,
     /,
 ) -> NDArray[Any]: ...
 def max_pool(
     x: NDArray[Any],
-    kernel: _Sizes,
-    stride: _Sizes,
-    padding: _Sizes,
-    dilation: _Sizes,
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
     ceil: bool,
     /,
 ) -> NDArray[Any]: ...

@@ -97,18 +97,9 @@ class Module(ConversionMixin, StateMixin):
             if len(args) == 1 and not kwargs:
                 return self.forward(args[0])
             return self.forward(*args, **kwargs)
-        except QrsError as error:
-            self._locate(error)
+        except (QrsError, AttributeError, TypeError) as error:
+            self._explain(error, args)
             raise
-        except (AttributeError, TypeError) as error:
-            if not self._refuses(args):
-                raise
-            refusal = DtypeError(
-                f"{type(self).__name__}: a {type_name(args[0])} came, expected a tensor; "
-                f"{instead_of(args[0])}"
-            )
-            self._locate(refusal)
-            raise refusal from error
 
     def _call_with_hooks(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         # Tables are copied: a hook may remove itself.
@@ -122,6 +113,24 @@ class Module(ConversionMixin, StateMixin):
             if changed is not None:
                 output = changed
         return output
+
+    def _explain(self, error: Exception, args: tuple[Any, ...]) -> None:
+        """Say in an error of `forward` where it came from.
+
+        Raises
+        ------
+        DtypeError
+            Instead of an error of Python's that an input which is no tensor led to.
+        """
+        if isinstance(error, QrsError):
+            self._locate(error)
+        elif self._refuses(args):
+            refusal = DtypeError(
+                f"{type(self).__name__}: a {type_name(args[0])} came, expected a tensor; "
+                f"{instead_of(args[0])}"
+            )
+            self._locate(refusal)
+            raise refusal from error
 
     def _refuses(self, args: tuple[Any, ...]) -> bool:
         """Whether an error is due to an input that is no tensor: a layer of qrs takes nothing else.

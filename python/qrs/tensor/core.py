@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeAlias, TypeVar
 
@@ -25,6 +26,7 @@ __all__ = [
     "apply",
     "apply_in_place",
     "array_of",
+    "flat_shape",
     "integers",
     "normalized",
     "normalized_one",
@@ -143,6 +145,25 @@ def normalized_one(where: str, dim: int, ndim: int) -> int:
             f"{-limit}..{limit - 1} was expected"
         )
     return int(dim) % limit
+
+
+def flat_shape(shape: tuple[int, ...], start_dim: int, end_dim: int) -> tuple[int, ...]:
+    """The shape of `flatten`'s result.
+
+    Raises
+    ------
+    ShapeError, DtypeError
+        If there are no such dimensions.
+    """
+    first = normalized_one("flatten", start_dim, len(shape))
+    last = normalized_one("flatten", end_dim, len(shape))
+    if first > last:
+        raise ShapeError(
+            f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} for shape {shape}"
+        )
+    if not shape:
+        return (1,)
+    return (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :])
 
 
 def normalized(where: str, dim: Dim, ndim: int) -> Any:

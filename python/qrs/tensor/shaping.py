@@ -18,6 +18,7 @@ from qrs.errors import ShapeError
 from qrs.tensor.core import (
     Dim,
     apply,
+    flat_shape,
     integers,
     normalized,
     normalized_one,
@@ -125,17 +126,7 @@ def flatten(input: Tensor, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     >>> qrs.zeros(2, 3, 4).flatten(1).shape
     qrs.Size([2, 12])
     """
-    shape = input._array.shape
-    first = normalized_one("flatten", start_dim, len(shape))
-    last = normalized_one("flatten", end_dim, len(shape))
-    if first > last:
-        raise ShapeError(
-            f"flatten: start_dim {start_dim} lies behind end_dim {end_dim} for shape {shape}"
-        )
-    if not shape:
-        return apply(rules.RESHAPE, input, shape=(1,))
-    middle = math.prod(shape[first : last + 1])
-    return apply(rules.RESHAPE, input, shape=(*shape[:first], middle, *shape[last + 1 :]))
+    return apply(rules.RESHAPE, input, shape=flat_shape(input._array.shape, start_dim, end_dim))
 
 
 @on_tensor

@@ -13,7 +13,7 @@ use pyo3::prelude::*;
 use crate::backend::chosen;
 use crate::call::call;
 use crate::error::DtypeError;
-use crate::layout::{Layout, MAX_AXES};
+use crate::layout::{Layout, MAX_AXES, memory_order};
 
 /// An element type of the kernels: plain numbers, for which every bit pattern is a value.
 pub(crate) trait Element: numpy::Element + Copy + Send + Sync {}
@@ -72,12 +72,12 @@ impl<'py, T: Element> Input<'py, T> {
             return Ok(Self::over(array.clone()));
         }
         check_type::<T>(array, op, argument)?;
-        match layout {
-            Layout::Axes(order) if ready && in_order && size_of::<T>() == 1 => {
-                Self::over(array.clone()).permuted(order)
-            }
-            _ => copied::<T>(array, layout).map(Self::over),
+        let own = memory_order(array.strides());
+        let is_piece = Layout::Axes(&own).fits(array.shape(), array.strides(), size_of::<T>());
+        if ready && is_piece && size_of::<T>() == 1 {
+            return Self::over(array.clone()).permuted(&own, layout);
         }
+        copied::<T>(array, layout).map(Self::over)
     }
 
     /// An array of `T` that is aligned and in one piece.
@@ -91,11 +91,19 @@ impl<'py, T: Element> Input<'py, T> {
         Self { array, start: start.cast_const(), len }
     }
 
-    /// These bytes, which lie in order, with their axes in another order in memory. NumPy takes as long
-    /// to copy an image of three channels as a first layer to convolve it.
-    fn permuted(&self, order: &[usize]) -> PyResult<Self> {
-        let py = self.array.py();
-        let mut out = Output::<T>::laid_out(py, self.shape(), Layout::Axes(order))?;
+    /// These bytes, whose axes lie in memory as `own` says, with their axes as `layout` says. `NumPy`
+    /// takes as long to copy an image of three channels as a first layer to convolve it.
+    fn permuted(&self, own: &[usize], layout: Layout<'_>) -> PyResult<Self> {
+        let (py, shape) = (self.array.py(), self.shape());
+        let in_order: Vec<usize> = (0..shape.len()).collect();
+        let wanted = if let Layout::Axes(order) = layout { order } else { &in_order };
+        let lens: Vec<usize> = own.iter().map(|&axis| shape[axis]).collect();
+        let mut places = in_order.clone();
+        for (place, &axis) in own.iter().enumerate() {
+            places[axis] = place;
+        }
+        let order: Vec<usize> = wanted.iter().map(|&axis| places[axis]).collect();
+        let mut out = Output::<T>::laid_out(py, shape, layout)?;
         let to = out.slice();
         // SAFETY: elements of one byte, as both slices of them hold, are bytes.
         let (from, to) = unsafe {
@@ -104,8 +112,8 @@ impl<'py, T: Element> Input<'py, T> {
                 std::slice::from_raw_parts_mut(to.as_mut_ptr().cast::<u8>(), to.len()),
             )
         };
-        let (level, shape) = (chosen()?, self.shape());
-        call(py, self.len / 4, || qrs::shuffle::permute(level, from, shape, order, to))?;
+        let level = chosen()?;
+        call(py, self.len / 4, || qrs::shuffle::permute(level, from, &lens, &order, to))?;
         Ok(Self::over(out.into_array().cast_into::<PyUntypedArray>()?))
     }
 
@@ -337,5 +345,11 @@ impl<'py, T: Element> Output<'py, T> {
     #[inline]
     pub(crate) fn into_array(self) -> Bound<'py, PyAny> {
         self.array
+    }
+
+    /// The finished array with its axes in order in memory.
+    pub(crate) fn in_order(self, op: &str) -> PyResult<Bound<'py, PyAny>> {
+        let array = self.array.cast_into::<PyUntypedArray>()?;
+        Ok(Input::<T>::new(&array, op, "output")?.array.into_any())
     }
 }

@@ -22,7 +22,8 @@ const PER_NANOSECOND: usize = 4;
 /// Two arrays.
 type Two<'a, 'py> = (&'a Bound<'py, PyUntypedArray>, &'a Bound<'py, PyUntypedArray>);
 
-/// `add` or `mul` of two tensors that broadcast.
+/// `add` or `mul` of two arrays of bytes of one type, whose shapes broadcast; negative results become 0
+/// if `relu`.
 #[pyfunction]
 #[pyo3(signature = (operation, a, b, inputs, output, relu, /))]
 pub(crate) fn binary<'py>(

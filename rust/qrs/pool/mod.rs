@@ -126,6 +126,9 @@ impl Pool<'_> {
     /// If a length does not fit.
     pub fn max<T: Byte>(&self, level: Level, x: &[T], out: &mut [T]) -> Result<()> {
         self.check(x.len(), out.len())?;
+        if out.is_empty() {
+            return Ok(());
+        }
         let (threads, by) = (threads_for(self.visits() / 20), Split::Rows(self.output()[2]));
         split(out, self.channels, threads, by, |window| {
             level.run(Max { pool: self, x, window });

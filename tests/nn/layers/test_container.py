@@ -16,6 +16,71 @@ def test_sequential_applies_in_order_and_names_by_number_or_dict():
     assert named.a is named[0]
 
 
+def test_sequential_sees_hooks_registered_and_removed_after_calls():
+    net = nn.Sequential(nn.ReLU(), nn.Identity(), nn.Identity())
+    x = qrs.tensor([-1.0, 2.0])
+    assert net(x).tolist() == [0, 2]
+    before = net[1].register_forward_pre_hook(lambda module, args: args[0] + 1)
+    after = net[2].register_forward_hook(lambda module, args, out: out * 10)
+    assert net(x).tolist() == [10, 30]
+    before.remove()
+    assert net(x).tolist() == [0, 20]
+    after.remove()
+    net[1]._forward_hooks[0] = lambda module, args, out: out - 1
+    assert net(x).tolist() == [-1, 1]
+    net[1]._forward_hooks = OrderedDict()
+    assert net(x).tolist() == [0, 2]
+
+
+def test_sequential_sees_children_replaced_after_a_call():
+    net = nn.Sequential(nn.ReLU(), nn.Identity())
+    x = qrs.tensor([-4.0, 4.0])
+    assert net(x).tolist() == [0, 4]
+    net[1] = nn.ReLU6()
+    net._modules["0"] = nn.Identity()
+    assert net(2 * x).tolist() == [0, 6]
+    net[1].forward = lambda input: input + 1
+    assert net(x).tolist() == [-3, 5]
+
+
+def test_sequential_calls_what_has_a_call_of_its_own(monkeypatch):
+    class Doubled(nn.Identity):
+        def __call__(self, input):
+            return 2 * super().__call__(input)
+
+    net = nn.Sequential(Doubled(), nn.Identity())
+    assert net(3) == 6
+    called = []
+    plain = nn.Module.__call__
+
+    def watched(self, *args, **kwargs):
+        called.append(type(self).__name__)
+        return plain(self, *args, **kwargs)
+
+    monkeypatch.setattr(nn.Module, "__call__", watched)
+    assert net(3) == 6
+    assert called == ["Sequential", "Doubled", "Identity"]
+
+
+def test_a_child_that_is_none_cannot_be_called():
+    net = nn.Sequential(nn.ReLU())
+    net.add_module("1", None)
+    with pytest.raises(TypeError, match="not callable"):
+        net(qrs.ones(2))
+
+
+def test_errors_inside_nested_sequentials_are_located():
+    net = nn.Sequential(nn.Identity(), nn.Sequential(nn.ReLU(), nn.Linear(3, 2)))
+    with pytest.raises(qrs.ShapeError, match=r"^at 1\.1 \(Linear\): linear: input") as info:
+        net(qrs.ones(1, 2))
+    assert info.value.module_path == "1.1"
+    net[1][1].register_forward_hook(lambda module, args, out: None)
+    with pytest.raises(qrs.ShapeError, match=r"^at 1\.1 \(Linear\): linear: input"):
+        net(qrs.ones(1, 2))
+    with pytest.raises(qrs.DtypeError, match=r"^at 1\.0 \(ReLU\): .*list came"):
+        net([1.0, 2.0])
+
+
 def test_sequential_slices_keep_modules_and_class():
     net = nn.Sequential(nn.ReLU(), nn.Tanh(), nn.Sigmoid())
     part = net[1:]

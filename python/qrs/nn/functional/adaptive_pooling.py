@@ -87,16 +87,17 @@ def adaptive_size(
         If it has another number of axes or is no size, or an axis of the input is empty.
     """
     rank = len(own)
-    sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * rank
+    sizes = output_size if isinstance(output_size, (tuple, list)) else (output_size,)
     if len(sizes) == 1:
         sizes = tuple(sizes) * rank
-    are_sizes = all(s is None or (isinstance(s, int | np.integer) and s >= 0) for s in sizes)
+    found = [n if s is None else s for n, s in zip(own, sizes, strict=False)]
+    are_sizes = all(isinstance(s, (int, np.integer)) and s >= 0 for s in found)
     if len(sizes) != rank or 0 in own or not are_sizes:
         raise ShapeError(
             f"{where}: output_size {output_size} came for an input of shape {tuple(shape)}, "
             f"expected {rank} numbers of at least 0 and no empty axis"
         )
-    return tuple(n if s is None else int(s) for n, s in zip(own, sizes, strict=True))
+    return tuple([int(s) for s in found])
 
 
 def _adaptive_avg(rank: int, input: Any, output_size: Any) -> Any:

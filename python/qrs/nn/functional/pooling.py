@@ -101,7 +101,7 @@ def with_batch(where: str, rank: int, input: Any) -> tuple[Tensor, bool]:
 
 def window_numbers(
     where: str, rank: int, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints
-) -> list[tuple[int, ...]]:
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     """Kernel, stride, padding and dilation, each with an entry for every axis.
 
     Raises
@@ -116,7 +116,7 @@ def window_numbers(
     paddings = to_tuple(padding, rank, where, "padding")
     dilations = to_tuple(dilation, rank, where, "dilation")
     check_numbers(where, kernels, strides, paddings, dilations)
-    return [kernels, strides, paddings, dilations]
+    return kernels, strides, paddings, dilations
 
 
 def check_divisor(where: str, divisor: int | None) -> None:

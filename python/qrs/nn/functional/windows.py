@@ -40,9 +40,9 @@ def to_tuple(value: int | Sequence[int], n: int, where: str, name: str) -> tuple
     ShapeError
         If a sequence of another length came.
     """
-    if isinstance(value, int | np.integer):
+    if isinstance(value, (int, np.integer)):
         return (int(value),) * n
-    entries = tuple(int(v) for v in value)
+    entries = tuple([int(v) for v in value])
     if len(entries) == 1:
         return entries * n
     if len(entries) != n:

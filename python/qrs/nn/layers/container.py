@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self, overload
 
+from qrs.errors import QrsError
 from qrs.nn.module import Module
 from qrs.nn.parameter import Parameter
 
@@ -18,6 +19,8 @@ __all__ = [
     "ParameterList",
     "Sequential",
 ]
+
+_CALL = Module.__call__
 
 
 class Identity(Module):
@@ -158,7 +161,21 @@ class Sequential(_ModuleSequence):
     def forward(self, input: Any) -> Any:
         """Apply the modules in order."""
         for module in self._modules.values():
-            input = module(input)  # type: ignore[misc]
+            if (
+                module is None
+                or type(module).__call__ is not _CALL
+                or module._forward_hooks
+                or module._forward_pre_hooks
+            ):
+                input = module(input)  # type: ignore[misc]
+                continue
+            # What is left of `Module.__call__`. A call of an object takes 0.2 us longer than one of
+            # a method, and fusing leaves two modules that do nothing for each layer.
+            try:
+                input = module.forward(input)
+            except (QrsError, AttributeError, TypeError) as error:
+                module._explain(error, (input,))
+                raise
         return input
 
 

@@ -68,22 +68,13 @@ class QuantizedConv(StaticLayer, ConvSettings):
         check_output_padding(name, self.output_padding, self.stride, self.dilation)
         self._init_weights(self._weight_shape(), self.out_channels, bias)
 
-    def _run(self, x: QTensor, ints: np.ndarray[Any, Any], *sizes: Any) -> QTensor:
-        """The output for an input whose integers, (N, C, *S), may have been padded.
-
-        ``sizes`` are what else the kernel has to know.
-        """
-        own: Any = x._qparams
-        try:
-            out = self._packed.quantized(ints, *sizes, own, self._output, self._span, self.engine)
-        except ShapeError:
-            check_images(self._get_name(), self.rank, x.shape, self.in_channels)
-            raise
-        return QTensor._wrap(out, self._output, self.output_dtype)
+    def _check_images(self, x: QTensor) -> None:
+        """Raise for an input that does not fit, and say how to mend it."""
+        check_images(self._get_name(), self.rank, x.shape, self.in_channels)
 
     def _unbatched(self, x: QTensor, **settings: Any) -> QTensor:
         """The output for one image (C, *S); the error if it is none."""
-        check_images(self._get_name(), self.rank, x.shape, self.in_channels)
+        self._check_images(x)
         y: QTensor = self.forward(x.unsqueeze(0), **settings).squeeze(0)
         return y
 
@@ -179,7 +170,13 @@ class _Conv(QuantizedConv):
             return self._unbatched(x)
         if self._own_padding:
             ints = self._padded(x)
-        return self._run(x, ints)
+        own: Any = x._qparams
+        try:
+            out = self._packed.quantized(ints, own, self._output, self._span, self.engine)
+        except ShapeError:
+            self._check_images(x)
+            raise
+        return QTensor._wrap(out, self._output, self.output_dtype)
 
 
 class Conv1d(_Conv):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from qrs import _kernels
 from qrs.nn.functional import adaptive_pooling
-from qrs.nn.quantized.conv import three
-from qrs.nn.quantized.pooled import Array, ordered, pooled
+from qrs.nn.quantized.output import pair_of
+from qrs.nn.quantized.pooled import images_of, ordered, pooled_from
 from qrs.qtensor import QTensor
 
 __all__ = [
@@ -24,16 +22,10 @@ __all__ = [
 
 def _adaptive(kind: str, rank: int, input: Any, output_size: Any) -> QTensor:
     where = f"adaptive_{kind}_pool{rank}d"
-
-    def run(images: Array, x: QTensor, is_last: bool) -> Array:
-        own = images.shape[4 - rank : 4]
-        sizes = adaptive_pooling.adaptive_size(where, x._ints.shape, own, output_size)
-        if 0 in sizes:
-            return np.empty((len(images), *three(sizes, 1), images.shape[-1]), images.dtype)
-        zero_point = x.q_zero_point() if kind == "avg" else None
-        return _kernels.adaptive_pool(images, three(sizes, 1), zero_point, not is_last)
-
-    return pooled(where, rank, input, run)
+    x, ints = images_of(where, rank, input)
+    sizes = adaptive_pooling.adaptive_size(where, x._ints.shape, ints.shape[2:], output_size)
+    zero_point = pair_of(x)[1] if kind == "avg" else None
+    return pooled_from(x, _kernels.adaptive_pool(ints, sizes, zero_point))
 
 
 def _adaptive_max(rank: int, input: Any, output_size: Any, return_indices: bool) -> Any:

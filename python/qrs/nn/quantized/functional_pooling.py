@@ -7,8 +7,8 @@ from typing import Any
 from qrs import _kernels
 from qrs.nn.functional import pooling
 from qrs.nn.layers.conv_settings import Ints
-from qrs.nn.quantized.conv import three
-from qrs.nn.quantized.pooled import Array, ordered, pooled
+from qrs.nn.quantized.output import pair_of
+from qrs.nn.quantized.pooled import images_of, ordered, pooled_from
 from qrs.qtensor import QTensor
 
 __all__ = ["avg_pool1d", "avg_pool2d", "avg_pool3d", "max_pool1d", "max_pool2d", "max_pool3d"]
@@ -22,19 +22,9 @@ def _max(
     return_indices: bool,
 ) -> Any:
     where = f"max_pool{rank}d"
-    kernel, stride, padding, dilation = pooling.window_numbers(where, rank, *window)
-
-    def run(images: Array, _x: QTensor, _is_last: bool) -> Array:
-        return _kernels.max_pool(
-            images,
-            three(kernel, 1),
-            three(stride, 1),
-            three(padding, 0),
-            three(dilation, 1),
-            ceil_mode,
-        )
-
-    y = pooled(where, rank, input, run)
+    x, ints = images_of(where, rank, input)
+    numbers = pooling.window_numbers(where, rank, *window)
+    y = pooled_from(x, _kernels.max_pool(ints, *numbers, ceil_mode))
     if not return_indices:
         return y
     function = getattr(pooling, where)
@@ -53,20 +43,18 @@ def _average(
     kernel, stride, padding, _ = pooling.window_numbers(where, rank, *window, 1)
     pooling.check_divisor(where, divisor_override)
 
-    def run(images: Array, x: QTensor, is_last: bool) -> Array:
-        return _kernels.avg_pool(
-            images,
-            three(kernel, 1),
-            three(stride, 1),
-            three(padding, 0),
-            ceil_mode,
-            count_include_pad,
-            divisor_override,
-            x.q_zero_point(),
-            rank < 3 and not is_last,
-        )
-
-    return pooled(where, rank, input, run)
+    x, ints = images_of(where, rank, input)
+    out = _kernels.avg_pool(
+        ints,
+        kernel,
+        stride,
+        padding,
+        ceil_mode,
+        count_include_pad,
+        divisor_override,
+        pair_of(x)[1],
+    )
+    return pooled_from(x, out)
 
 
 def max_pool1d(
