@@ -194,9 +194,10 @@ unsafe fn accumulate<const M: usize, const B: usize>(
     let (whole, rest) = (rows.len() / 4, rows.len() % 4);
     let mut sums = [start; M];
     let mut left_out = outside.next();
-    // With nothing to fetch it walks through lines that are there: an address that is not mapped would
-    // cost a walk through the page tables.
-    let ahead = if ahead.is_empty() { panel.blocks } else { ahead }.as_ptr_range();
+    // With nothing to fetch it asks for a line that is there: an address that is not mapped would cost a
+    // walk through the page tables.
+    let ahead = if ahead.is_empty() { panel.blocks.get(..1).unwrap_or_default() } else { ahead };
+    let ahead = ahead.as_ptr_range();
     let (mut next, last) = (ahead.start, ahead.end.wrapping_sub(1));
     // SAFETY: for the whole block, see `tile`, which proved every block read here; `Taps` vouches for
     // the rows. The last load of a row is masked to the bytes that it has.
