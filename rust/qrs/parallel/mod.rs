@@ -1,10 +1,14 @@
 //! A small thread pool: persistent workers that spin a little, then sleep.
 //!
-//! * [`run`] gives part `i` of `n` to thread `i`. If the pool is busy, or the call comes from inside
-//!   a part, the caller does all of it alone: callers never wait for each other.
+//! * [`run`] gives part `i` of `n` to thread `i`, and to the caller what a thread has not begun when the
+//!   caller's own part is done. If the pool is busy, or the call comes from inside a part, the caller does
+//!   all of it alone: callers never wait for each other.
+//! * [`meet`] is for parts that wait for each other: it has as many as there are threads at hand.
 //! * Nothing starts before the first parallel call. After a fork the child builds its own pool.
 //! * No sum is ever split, so results do not depend on the number of threads.
 
+mod cpu;
+mod meeting;
 mod pool;
 mod split;
 
@@ -12,6 +16,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use self::meeting::{Barrier, meet};
 use self::pool::Pool;
 pub use self::split::{Downward, Lent, Split, Window, split};
 use crate::error::{Error, Result};
@@ -81,7 +86,7 @@ pub fn threads_for(nanoseconds: usize) -> usize {
 }
 
 /// Runs `part(i, n)` for `i` in `0..n` on `n` threads, where `n` is `threads`, or 1 if the pool is
-/// busy. All parts run at the same time, so parts may wait for each other.
+/// busy. A part may run before or after another, so none may wait for another: see [`meet`].
 pub fn run(threads: usize, part: impl Fn(usize, usize) + Sync) {
     if threads <= 1 {
         return part(0, 1);
@@ -92,7 +97,7 @@ pub fn run(threads: usize, part: impl Fn(usize, usize) + Sync) {
     };
     workers.grow(pool, threads - 1);
     let parts = workers.threads.len().min(threads - 1) + 1;
-    pool.job(&workers.threads[..parts - 1], &|i| part(i, parts));
+    pool.job(&mut workers.threads[..parts - 1], &|i| part(i, parts));
 }
 
 /// The share of `0..total` that part `i` of `n` does, in multiples of `unit`.
@@ -115,29 +120,6 @@ fn spin_while(waiting: impl Fn() -> bool) {
         } else {
             std::hint::spin_loop();
         }
-    }
-}
-
-/// A barrier for the parts of one [`run`]: spins, since all parts run at once.
-#[derive(Debug, Default)]
-pub struct Barrier {
-    arrived: AtomicUsize,
-    round: AtomicUsize,
-}
-
-impl Barrier {
-    /// Returns when `parts` threads have called it.
-    pub fn wait(&self, parts: usize) {
-        if parts <= 1 {
-            return;
-        }
-        let round = self.round.load(Ordering::Acquire);
-        if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == parts {
-            self.arrived.store(0, Ordering::Relaxed);
-            self.round.store(round.wrapping_add(1), Ordering::Release);
-            return;
-        }
-        spin_while(|| self.round.load(Ordering::Acquire) == round);
     }
 }
 
@@ -179,20 +161,6 @@ mod tests {
         let caught = catch_unwind(|| run(2, |i, n| assert!(i + 1 < n, "part {i} of {n}")));
         assert!(caught.is_err());
         every_part_runs_once();
-    }
-
-    #[test]
-    fn the_barrier_holds_parts_together() {
-        let barrier = Barrier::default();
-        let count = AtomicUsize::new(0);
-        run(3, |_, n| {
-            for round in 1..=100 {
-                count.fetch_add(1, Ordering::SeqCst);
-                barrier.wait(n);
-                assert_eq!(count.load(Ordering::SeqCst), round * n);
-                barrier.wait(n);
-            }
-        });
     }
 
     #[test]

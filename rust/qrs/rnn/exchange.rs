@@ -146,7 +146,7 @@ impl Part<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parallel::run;
+    use crate::parallel::meet;
     use crate::rnn::steps::Steps;
 
     #[test]
@@ -156,7 +156,7 @@ mod tests {
             let orders = [Order::new("test", steps, true).expect("fits")];
             let mut matrix = vec![0.0; 100 * 5];
             let exchange = Exchange::over(&mut matrix, &orders, 1).remove(0);
-            run(threads, |i, n| {
+            meet(threads, |i, n| {
                 let mut part = exchange.part(i, n);
                 for _ in 0..50 {
                     for b in 0..2 {

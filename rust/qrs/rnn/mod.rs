@@ -378,7 +378,7 @@ fn run<M: Matrix>(level: Level, jobs: &[Job<'_, M>], threads: usize) -> Result<(
             *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
     };
-    parallel::run(threads, |i, n| {
+    parallel::meet(threads, |i, n| {
         let each = n / jobs.len();
         if each == 0 {
             return jobs.iter().for_each(|job| check(job.run(level, 0, 1)));
