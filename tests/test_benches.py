@@ -3,6 +3,8 @@
 import importlib
 import re
 import sys
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +65,22 @@ def test_turns_run_every_contender_every_round(part) -> None:
     calls = {"a": lambda: None, "b": lambda: None}
     times = part("timing").take_turns(calls, rounds=3, threads=1)
     assert {name: len(time.seconds) for name, time in times.items()} == {"a": 3, "b": 3}
+
+
+def test_a_turn_with_several_threads_begins_when_all_sleep(part) -> None:
+    timing, done = part("timing"), threading.Event()
+
+    def spin() -> None:
+        end = time.perf_counter() + 0.1
+        while time.perf_counter() < end:
+            pass
+        done.set()
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    timing._let_threads_sleep()
+    assert done.is_set()
+    thread.join()
 
 
 def test_roof_is_the_product_or_the_read_whichever_is_longer(part) -> None:

@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 
-# A sample takes at least this long, so that the clock's own cost (30 ns) does not count, and as long as
-# one call of the slowest: what runs for a shorter time pays more for the caches that others used (5 % of
-# a layer of 2 ms beside a graph of 12 such).
+# A sample takes at least this long, so that the clock's own cost (30 ns) does not count, and as
+# long as one call of the slowest: what runs for a shorter time pays more for the caches that others
+# used (5 % of a layer of 2 ms beside a graph of 12 such).
 SAMPLE = 200e-6
-# With several threads: the time after which the threads of the contender before have gone to
-# sleep. Until then they spin on the cores that the next one needs.
-PAUSE = 3e-3
+# With several threads: so long without work of this process means that its threads sleep.
+NAP = 5e-3
+# With several threads: the system takes so long to give each a CPU of its own after they slept.
+WARM = 20e-3
 RESAMPLES = 2000
 
 
@@ -86,11 +87,32 @@ def take_turns(
         for i in random.permutation(len(names)):
             name = names[i]
             if threads > 1:
-                time.sleep(PAUSE)
-            # Wakes its threads and brings its weights into the cache.
-            calls[name]()
+                _let_threads_sleep()
+            _warm(calls[name], WARM if threads > 1 else 0.0)
             samples[name].append(_sample(calls[name], counts[name]))
     return {name: Times(np.array(seconds)) for name, seconds in samples.items()}
+
+
+def _let_threads_sleep() -> None:
+    """Waits for the threads of the contender before.
+
+    They spin on the cores that the next one needs: those of PyTorch for 5 to 10 ms after a call,
+    those of ONNX Runtime for 60 ms.
+    """
+    for _ in range(200):
+        before = time.process_time()
+        time.sleep(NAP)
+        if time.process_time() - before < NAP / 10:
+            return
+    raise RuntimeError("take_turns: threads still run a second after a turn, expected them to sleep")
+
+
+def _warm(call: Callable[[], Any], seconds: float) -> None:
+    """Wakes a call's threads and brings its weights into the cache."""
+    end = time.perf_counter() + seconds
+    call()
+    while time.perf_counter() < end:
+        call()
 
 
 def _sample(call: Callable[[], Any], count: int) -> float:
