@@ -104,7 +104,9 @@ def _let_threads_sleep() -> None:
         time.sleep(NAP)
         if time.process_time() - before < NAP / 10:
             return
-    raise RuntimeError("take_turns: threads still run a second after a turn, expected them to sleep")
+    raise RuntimeError(
+        "take_turns: threads still run a second after a turn, expected them to sleep"
+    )
 
 
 def _warm(call: Callable[[], Any], seconds: float) -> None:
