@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::error::{Error, Result, same};
 use crate::isa::to_bytes::{Affine, Lanes, Range, ToBytes};
-use crate::isa::{Gathered, Isa, LANES, Outputs, Panel, Tile, WIDE};
+use crate::isa::{Gathered, Isa, LANES, Outputs, Panel, Tile};
 use crate::pack::by_blocks;
 use crate::qparams::{Engine, QParams, Span};
 
@@ -237,11 +237,11 @@ impl Plan {
         Lanes::all(isa, self.blocks[first..].first_chunk().expect("as many blocks"), self.range)
     }
 
-    /// What the channels of four blocks from `first` on need.
+    /// What the channels of `blocks` need.
     #[inline(always)]
     #[must_use]
-    pub fn to_bytes(&self, first: usize) -> ToBytes<'_> {
-        ToBytes { blocks: &self.blocks[first..][..WIDE], outside: &[], range: self.range }
+    pub fn to_bytes(&self, blocks: std::ops::Range<usize>) -> ToBytes<'_> {
+        ToBytes { blocks: &self.blocks[blocks], outside: &[], range: self.range }
     }
 
     /// What 16 channels from `channel` on need, in registers.

@@ -79,10 +79,13 @@ pub struct Source<'a> {
     pub first: usize,
 }
 
-/// The outputs of a band in some lines, made of the quads of the columns under their kernels. A *place* is
-/// that of four quads, or of four vectors of weights.
+/// The outputs of some bands in some lines, made of the quads of the columns under their kernels. A *place*
+/// is that of four quads, or of four vectors of weights.
 #[derive(Clone, Copy, Debug)]
 pub struct Sweep<'a> {
+    /// Where in a pixel each band begins, of the input as of the output. They share the columns that are
+    /// not of the source; weights and blocks are those of the first, then those of the next.
+    pub bands: &'a [usize],
     /// At least one, each below the one before.
     pub lines: &'a [Lines],
     /// Outputs side by side, at least one.
@@ -109,10 +112,15 @@ pub struct Sweep<'a> {
 }
 
 impl Source<'_> {
-    /// Makes the quads of all columns in `rows`.
+    /// Makes the quads of all columns of a band in `rows`.
     #[inline(always)]
-    pub(super) fn make<I: Isa>(&self, isa: I, rows: &[&[u8]], quads: &mut [[I::Quad; WIDE]]) {
-        let strip = self.strip;
+    pub(super) fn make<I: Isa>(
+        &self,
+        isa: I,
+        (rows, band): (&[&[u8]], usize),
+        quads: &mut [[I::Quad; WIDE]],
+    ) {
+        let strip = Strip { from: self.strip.from + band, ..self.strip };
         let pieces = &self.pieces[..self.streams];
         let quads = &mut quads[self.first * strip.apart..];
         if self.rows_of_quad == 4 {
@@ -152,12 +160,15 @@ pub(super) fn check(
         parts.into_iter().try_fold(0, add).is_some_and(|sum| sum <= end)
     };
     let Source { rows, tall, rows_of_quad, strip, streams, first, .. } = *source;
-    let Sweep { lines, count, runs, run, .. } = *sweep;
-    assert!(!lines.is_empty() && count > 0 && runs > 0, "band: nothing in {sweep:?}");
+    let Sweep { bands, lines, count, runs, run, .. } = *sweep;
+    let some = !bands.is_empty() && !lines.is_empty() && count > 0 && runs > 0;
+    assert!(some, "band: nothing in {sweep:?}");
+    let furthest = bands.iter().copied().max().unwrap_or(0);
     let below = (lines.len() - 1, tall);
     let enough = within([below, (strip.apart, rows_of_quad), (0, 0)], rows.len());
     assert!(enough && (rows_of_quad == 4 || rows_of_quad == 1), "band: {} rows", rows.len());
     let len = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+    let strip = Strip { from: strip.from.saturating_add(furthest), ..strip };
     strip.check_band(&source.pieces[..streams], len, usize::MAX);
     let made = within([(first, strip.apart), (strip.count, strip.apart), (0, 0)], quads);
     let across = sweep.step.saturating_mul(strip.apart);
@@ -168,12 +179,12 @@ pub(super) fn check(
     for &Lines { first, count } in lines {
         assert!(first == next && (1..=4).contains(&count), "band: lines in {sweep:?}");
         next = first.saturating_add(count);
-        let enough = within([(count, steps), (0, 0), (0, 0)], weights);
+        let enough = within([(count, steps), (0, 0), (0, 0)], weights / bands.len());
         assert!(enough, "band: {weights} weights for {sweep:?}");
     }
     for piece in &sweep.pieces[..streams] {
         let (row, column) = ((next - lines[0].first - 1, sweep.row), (count - 1, sweep.column));
-        let last = piece.saturating_add(BAND / streams);
+        let last = piece.saturating_add(furthest).saturating_add(BAND / streams);
         assert!(within([row, column, (last, 1)], out), "band: {out} bytes for {sweep:?}");
     }
 }
@@ -258,24 +269,25 @@ pub(super) fn outputs<I: Isa>(
     by: &ToBytes<'_>,
     out: &mut [u8],
 ) {
-    let lanes = Lanes::all(isa, by.blocks.first_chunk().expect("four blocks"), by.range);
-    for (i, lines) in sweep.lines.iter().enumerate() {
-        source.make(isa, &source.rows[i * source.tall..], quads);
-        for first in (0..lines.count).step_by(2) {
-            let weights = &weights[first * sweep.steps()..];
-            let row = lines.first - sweep.lines[0].first + first;
-            for at in 0..sweep.count {
-                let quads = &quads[at * sweep.step * source.strip.apart..];
-                let on = at * sweep.column + row * sweep.row;
-                let mut places = sweep.pieces;
-                for place in &mut places {
-                    *place += on;
-                }
-                let places = &mut places[..source.streams];
-                if first + 1 < lines.count {
-                    some::<I, 2>(isa, sweep, (quads, weights), (&lanes, places), out);
-                } else {
-                    some::<I, 1>(isa, sweep, (quads, weights), (&lanes, places), out);
+    let own = weights.chunks_exact(weights.len() / sweep.bands.len());
+    for ((b, &band), weights) in sweep.bands.iter().enumerate().zip(own) {
+        let by = by.four(b);
+        let lanes = Lanes::all(isa, by.blocks.first_chunk().expect("four blocks"), by.range);
+        for (i, lines) in sweep.lines.iter().enumerate() {
+            source.make(isa, (&source.rows[i * source.tall..], band), quads);
+            for first in (0..lines.count).step_by(2) {
+                let weights = &weights[first * sweep.steps()..];
+                let row = lines.first - sweep.lines[0].first + first;
+                for at in 0..sweep.count {
+                    let quads = &quads[at * sweep.step * source.strip.apart..];
+                    let on = band + at * sweep.column + row * sweep.row;
+                    let mut places = sweep.pieces.map(|piece| piece + on);
+                    let places = &mut places[..source.streams];
+                    if first + 1 < lines.count {
+                        some::<I, 2>(isa, sweep, (quads, weights), (&lanes, places), out);
+                    } else {
+                        some::<I, 1>(isa, sweep, (quads, weights), (&lanes, places), out);
+                    }
                 }
             }
         }

@@ -48,6 +48,14 @@ pub struct ToBytes<'a> {
     pub range: Range,
 }
 
+impl ToBytes<'_> {
+    /// What four blocks need, number `i` of those in fours.
+    #[inline(always)]
+    pub(super) fn four(&self, i: usize) -> ToBytes<'_> {
+        ToBytes { blocks: &self.blocks[WIDE * i..][..WIDE], outside: &[], range: self.range }
+    }
+}
+
 /// [`Affine`] in registers.
 #[derive(Clone, Copy)]
 pub struct Lanes<I: Isa> {

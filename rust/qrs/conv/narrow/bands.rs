@@ -17,9 +17,11 @@ use crate::requant::Plan;
 /// What a layer of bands has.
 #[derive(Clone, Debug)]
 pub(super) struct Bands {
-    all: Vec<Band>,
+    all: Vec<Alike>,
     /// `[band][row of the output][kernel column][quads][4 channels of the group][vector]`.
     weights: Vec<Block>,
+    /// Weights of a band.
+    size: usize,
     /// Times four quads of a column.
     quads: usize,
     /// Rows whose bytes are in a quad: 4, or 1 that gives 4 channels.
@@ -37,7 +39,8 @@ impl Bands {
             _ => (layer.lines, 1),
         };
         let spread = layer.c.div_ceil(4);
-        let mut made = Self { all, weights: Vec::new(), quads, rows_of_quad, spread };
+        let size = layer.share * layer.geometry.kernel[2] * quads * spread * WIDE;
+        let mut made = Self { all, weights: Vec::new(), size, quads, rows_of_quad, spread };
         made.pack(layer, weights);
         Some(made)
     }
@@ -45,10 +48,11 @@ impl Bands {
     fn pack(&mut self, layer: &Narrow, weights: &[i8]) {
         let Narrow { geometry, c, share, .. } = *layer;
         let (width, depth) = (geometry.kernel[2], geometry.taps() * c);
-        let size = share * width * self.quads * self.spread * WIDE;
-        self.weights = vec![Block([0; 64]); self.all.len() * size];
-        for (band, own) in self.all.iter().zip(self.weights.chunks_exact_mut(size)) {
-            for (lane, o) in band.channels().into_iter().enumerate() {
+        let count: usize = self.all.iter().map(|alike| alike.firsts.len()).sum();
+        self.weights = vec![Block([0; 64]); count * self.size];
+        let channels = self.all.iter().flat_map(Alike::channels);
+        for (channels, own) in channels.zip(self.weights.chunks_exact_mut(self.size)) {
+            for (lane, o) in channels.into_iter().enumerate() {
                 for (at, &w) in weights[o * depth..][..depth].iter().enumerate() {
                     let (tap, i) = (at / c, at % c);
                     for r in 0..share {
@@ -68,34 +72,37 @@ impl Bands {
 
     /// `plan`, with the channels in the order of the bands.
     pub(super) fn arranged(&self, plan: &Plan) -> Plan {
-        let channels: Vec<_> = self.all.iter().flat_map(Band::channels).collect();
+        let channels: Vec<_> = self.all.iter().flat_map(Alike::channels).flatten().collect();
         plan.arranged(&channels)
     }
 }
 
-/// Neighbouring output channels, as many of each row's parts as fill a register.
-#[derive(Clone, Copy, Debug)]
-struct Band {
-    /// First channel, of input and output.
-    first: usize,
+/// Bands that are made together: neighbouring output channels, as many of each row's parts as fill a register.
+#[derive(Clone, Debug)]
+struct Alike {
+    /// First channel of each, of input and output. One where streams meet, whose edges differ.
+    firsts: Vec<usize>,
     /// 1, 2 or 4.
     streams: usize,
 }
 
-impl Band {
-    /// The channel of each lane, vector after vector.
-    fn channels(&self) -> [usize; BAND] {
-        std::array::from_fn(|i| self.first + place(i / LANES, i % LANES) % (BAND / self.streams))
+impl Alike {
+    /// The channel of each lane, vector after vector, of each band.
+    fn channels(&self) -> impl Iterator<Item = [usize; BAND]> {
+        let width = BAND / self.streams;
+        let lanes =
+            move |first| std::array::from_fn(|i| first + place(i / LANES, i % LANES) % width);
+        self.firsts.iter().map(move |&first| lanes(first))
     }
 }
 
 /// Bands of `channels` channels in groups of `c` inputs and `n` outputs, if these stay within their 128
 /// bits. The last one begins where it ends with the last channel, and makes some once more.
-fn cut(channels: usize, (c, n): (usize, usize)) -> Option<Vec<Band>> {
+fn cut(channels: usize, (c, n): (usize, usize)) -> Option<Vec<Alike>> {
     if !matches!((c, n), (1, 1) | (4, 4) | (8, 8)) || channels < LANES {
         return None;
     }
-    let mut bands = Vec::new();
+    let mut bands: Vec<Alike> = Vec::new();
     let mut first = 0;
     while first < channels {
         let rest = channels - first;
@@ -105,18 +112,31 @@ fn cut(channels: usize, (c, n): (usize, usize)) -> Option<Vec<Band>> {
             () => 4,
         };
         let width = BAND / streams;
-        bands.push(Band { first: first.min(channels - width), streams });
+        let begins = first.min(channels - width);
+        match bands.last_mut() {
+            Some(last) if streams == 1 => last.firsts.push(begins),
+            _ => bands.push(Alike { firsts: vec![begins], streams }),
+        }
         first += width;
     }
     Some(bands)
 }
 
-/// Where the outputs of a band lie in a row of the output.
-struct Place {
-    band: Band,
+/// Where the outputs of bands lie in a row of the output.
+struct Place<'a> {
+    alike: &'a Alike,
     /// Where each stream begins, and how long it is.
     starts: [usize; 4],
     len: usize,
+}
+
+impl<'a> Place<'a> {
+    /// In rows of `width` outputs.
+    fn new(alike: &'a Alike, width: usize) -> Self {
+        let len = width.div_ceil(alike.streams);
+        let starts = [0, 1, 2, 3].map(|s| (s * len).min(width - len));
+        Self { alike, starts, len }
+    }
 }
 
 /// The quads of a row of columns.
@@ -138,20 +158,23 @@ impl<'a> Part<'a, '_> {
         let share = layer.share.min(self.output[1]);
         let image = self.image(0);
         let mut columns = self.columns(isa, bands);
-        let (mut sets, mut rows, mut room) = (Vec::new(), Vec::new(), Vec::new());
         let (all, fit) = self.lines_at_once(share);
+        let most = fit.min(all.len());
+        let (mut sets, mut room) = (Vec::with_capacity(most), Vec::new());
+        let mut rows = Vec::with_capacity(most * layer.tall());
         for start in all.clone().step_by(fit) {
             self.locate(start..all.end.min(start + fit), share, &image, &mut sets, &mut rows);
-            let own = bands.weights.chunks_exact(bands.weights.len() / bands.all.len());
-            for (i, (&band, own)) in bands.all.iter().zip(own).enumerate() {
+            let mut done = 0;
+            for alike in &bands.all {
+                let own = done..done + alike.firsts.len();
+                done = own.end;
+                let by = plan.to_bytes(WIDE * own.start..WIDE * own.end);
+                let own = &bands.weights[own.start * bands.size..own.end * bands.size];
                 let weights = isa.all_weights(own, &mut room).as_chunks().0;
-                let len = width.div_ceil(band.streams);
-                let starts = [0, 1, 2, 3].map(|s| (s * len).min(width - len));
-                let place = Place { band, starts, len };
-                let by = plan.to_bytes(WIDE * i);
-                // All lines in one call, unless their edges, where streams meet, are made of their rows: with
-                // a call for each, 7 x 7 pixels of 960 channels took 9.6 us instead of 7.4.
-                let at_once = if band.streams == 1 { sets.len() } else { 1 };
+                let place = Place::new(alike, width);
+                // All lines of all bands in one call, unless their edges, where streams meet, are made of
+                // their rows: with a call for each, 7 x 7 pixels of 960 channels took 9.6 us instead of 7.4.
+                let at_once = if alike.streams == 1 { sets.len() } else { 1 };
                 let rows = rows.chunks_exact(at_once * layer.tall());
                 for (lines, rows) in sets.chunks(at_once).zip(rows) {
                     self.band(isa, &place, (lines, rows), (weights, &by), &mut columns);
@@ -172,12 +195,12 @@ impl<'a> Part<'a, '_> {
         Columns { room: vec![empty; most * bands.quads], empty, segment, bands }
     }
 
-    /// The outputs of a band in `lines`; `rows` are the input rows under their kernels.
+    /// The outputs of some bands in `lines`; `rows` are the input rows under their kernels.
     #[inline(always)]
     fn band<I: Isa>(
         &mut self,
         isa: I,
-        place: &Place,
+        place: &Place<'_>,
         (lines, rows): (&[Lines], &[&[u8]]),
         (weights, by): (&[[I::QuadWeights; WIDE]], &ToBytes<'_>),
         columns: &mut Columns<'_, I>,
@@ -189,6 +212,7 @@ impl<'a> Part<'a, '_> {
         let (first, last) = (lines[0], lines[lines.len() - 1]);
         let pixels = first.first * width..(last.first + last.count) * width;
         let mut sweep = Sweep {
+            bands: &place.alike.firsts,
             lines,
             count: 0,
             step: stride[2],
@@ -207,10 +231,7 @@ impl<'a> Part<'a, '_> {
             let source = self.source(isa, place, rows, start..end, columns);
             let out = self.window.whole_rows(pixels.clone());
             sweep.count = end - start;
-            for s in 0..place.band.streams {
-                let at = place.starts[s] + start;
-                sweep.pieces[s] = at * layer.outputs + place.band.first;
-            }
+            sweep.pieces = place.starts.map(|at| (at + start) * layer.outputs);
             isa.band(&source, &sweep, (&mut columns.room, weights), by, out);
             start = end;
         }
@@ -222,12 +243,12 @@ impl<'a> Part<'a, '_> {
     fn source<'r, I: Isa>(
         &self,
         isa: I,
-        place: &Place,
+        place: &Place<'_>,
         rows: &'r [&'r [u8]],
         outputs: Range<usize>,
         columns: &mut Columns<'_, I>,
     ) -> Source<'r> {
-        let (layer, streams) = (self.layer, place.band.streams);
+        let (layer, streams) = (self.layer, place.alike.streams);
         let Bands { quads, rows_of_quad, .. } = *columns.bands;
         let Geometry { stride, padding, .. } = layer.geometry;
         let (step, left, inputs) = (stride[2], padding[2], layer.inputs);
@@ -244,11 +265,11 @@ impl<'a> Part<'a, '_> {
             } else {
                 let places = ahead.map(|ahead| (ahead + column).wrapping_sub(left));
                 let quad_rows = rows.chunks(rows_of_quad);
-                self.edge(isa, quad_rows, &places[..streams], place.band.first, room);
+                self.edge(isa, quad_rows, &places[..streams], place.alike.firsts[0], room);
             }
         }
         let strip = Strip {
-            from: if first < last { (first - left) * inputs + place.band.first } else { 0 },
+            from: if first < last { (first - left) * inputs } else { 0 },
             step: inputs,
             count: last - first,
             apart: quads,

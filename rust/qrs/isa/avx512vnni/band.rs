@@ -1,120 +1,38 @@
 //! Bands: see [`crate::isa::band`]. A row of a column is one register.
 
 use std::arch::x86_64::{
-    __m512i, _mm_loadu_si128, _mm_storeu_si128, _mm256_loadu_si256, _mm256_storeu_si256,
-    _mm512_add_ps, _mm512_castsi128_si512, _mm512_castsi256_si512, _mm512_castsi512_si128,
+    __m512i, _mm_storeu_si128, _mm256_storeu_si256, _mm512_add_ps, _mm512_castsi512_si128,
     _mm512_castsi512_si256, _mm512_cvtepi32_ps, _mm512_dpbusd_epi32, _mm512_extracti32x4_epi32,
-    _mm512_extracti64x4_epi64, _mm512_inserti32x4, _mm512_inserti64x4, _mm512_loadu_ps,
-    _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps, _mm512_set1_ps, _mm512_setzero_ps,
-    _mm512_setzero_si512, _mm512_shuffle_epi32, _mm512_storeu_si512, _mm512_unpackhi_epi8,
-    _mm512_unpackhi_epi16, _mm512_unpacklo_epi8, _mm512_unpacklo_epi16,
+    _mm512_extracti64x4_epi64, _mm512_loadu_ps, _mm512_loadu_si512, _mm512_min_ps, _mm512_mul_ps,
+    _mm512_set1_ps, _mm512_setzero_ps, _mm512_setzero_si512, _mm512_storeu_si512,
 };
 
+mod quads;
+
+pub(super) use self::quads::{of_channels, of_rows};
+use self::quads::{quads_of_channels, quads_of_rows};
 use super::packed;
 use crate::isa::to_bytes::{Affine, Range, ToBytes};
-use crate::isa::{Source, Strip, Sweep, WIDE};
+use crate::isa::{Source, Sweep, WIDE};
 
-/// Quads of four rows: every piece of every column can be read from each of `rows`, and `room` has the
-/// places of its quads.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn of_rows(
-    rows: &[&[u8]; 4],
-    pieces: &[usize],
-    strip: Strip,
-    room: *mut [__m512i; WIDE],
-) {
-    for i in 0..strip.count {
+/// What the outputs of a band in some lines are made of.
+#[derive(Clone, Copy)]
+struct Origin<'a> {
+    source: &'a Source<'a>,
+    /// The input rows under their kernels.
+    rows: *const &'a [u8],
+    /// Where in a pixel the band begins.
+    band: usize,
+}
+
+impl Origin<'_> {
+    /// Where `K` rows from row `first` on begin, for the columns of the source.
+    #[inline(always)]
+    unsafe fn rows<const K: usize>(self, first: usize) -> [*const u8; K] {
+        let on = self.source.strip.from.wrapping_add(self.band);
         // SAFETY: as the caller proved.
-        unsafe {
-            let room = room.add(i * strip.apart);
-            *room = quads_of_rows(rows, pieces, strip.from + i * strip.step);
-        }
-    }
-}
-
-/// As [`of_rows`], of one row.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(super) unsafe fn of_channels(
-    row: &[u8],
-    pieces: &[usize],
-    strip: Strip,
-    room: *mut [__m512i; WIDE],
-) {
-    for i in 0..strip.count {
-        // SAFETY: as the caller proved.
-        unsafe {
-            let room = room.add(i * strip.apart);
-            *room = quads_of_channels(row, pieces, strip.from + i * strip.step);
-        }
-    }
-}
-
-/// Called by functions that carry the features; every piece can be read `at` bytes after the rows' beginnings.
-#[inline(always)]
-unsafe fn quads_of_rows(rows: &[&[u8]; 4], pieces: &[usize], at: usize) -> [__m512i; WIDE] {
-    // SAFETY: as the caller proved.
-    unsafe {
-        let [a, b, c, d] = columns([rows[0], rows[1], rows[2], rows[3]], pieces, at);
-        let (low, high) = (_mm512_unpacklo_epi8(a, b), _mm512_unpackhi_epi8(a, b));
-        let (low2, high2) = (_mm512_unpacklo_epi8(c, d), _mm512_unpackhi_epi8(c, d));
-        [
-            _mm512_unpacklo_epi16(low, low2),
-            _mm512_unpackhi_epi16(low, low2),
-            _mm512_unpacklo_epi16(high, high2),
-            _mm512_unpackhi_epi16(high, high2),
-        ]
-    }
-}
-
-/// As [`quads_of_rows`], of one row.
-#[inline(always)]
-unsafe fn quads_of_channels(row: &[u8], pieces: &[usize], at: usize) -> [__m512i; WIDE] {
-    // SAFETY: as the caller proved.
-    unsafe {
-        let [bytes] = columns([row], pieces, at);
-        [
-            _mm512_shuffle_epi32::<0b00_00_00_00>(bytes),
-            _mm512_shuffle_epi32::<0b01_01_01_01>(bytes),
-            _mm512_shuffle_epi32::<0b10_10_10_10>(bytes),
-            _mm512_shuffle_epi32::<0b11_11_11_11>(bytes),
-        ]
-    }
-}
-
-/// The bytes of a column in `K` rows, under the terms of [`quads_of_rows`].
-#[inline(always)]
-unsafe fn columns<const K: usize>(rows: [&[u8]; K], pieces: &[usize], at: usize) -> [__m512i; K] {
-    // SAFETY: as the caller proved.
-    unsafe {
-        let mut bytes = [_mm512_setzero_si512(); K];
-        match *pieces {
-            [_] => {
-                for t in 0..K {
-                    bytes[t] = _mm512_loadu_si512(rows[t].as_ptr().add(at).cast());
-                }
-            }
-            [_, b] => {
-                for t in 0..K {
-                    let from = rows[t].as_ptr().add(at);
-                    let first = _mm512_castsi256_si512(_mm256_loadu_si256(from.cast()));
-                    let second = _mm256_loadu_si256(from.add(b).cast());
-                    bytes[t] = _mm512_inserti64x4::<1>(first, second);
-                }
-            }
-            _ => {
-                for t in 0..K {
-                    let from = rows[t].as_ptr().add(at);
-                    let one = _mm512_castsi128_si512(_mm_loadu_si128(from.cast()));
-                    let second = _mm_loadu_si128(from.add(pieces[1]).cast());
-                    let third = _mm_loadu_si128(from.add(pieces[2]).cast());
-                    let fourth = _mm_loadu_si128(from.add(pieces[3]).cast());
-                    let two = _mm512_inserti32x4::<1>(one, second);
-                    let three = _mm512_inserti32x4::<2>(two, third);
-                    bytes[t] = _mm512_inserti32x4::<3>(three, fourth);
-                }
-            }
-        }
-        bytes
+        let rows: &[&[u8]; K] = unsafe { &*self.rows.add(first).cast() };
+        rows.map(|row| row.as_ptr().wrapping_add(on))
     }
 }
 
@@ -123,31 +41,37 @@ unsafe fn columns<const K: usize>(rows: [&[u8]; K], pieces: &[usize], at: usize)
 pub(super) unsafe fn outputs(
     source: &Source<'_>,
     sweep: &Sweep<'_>,
-    of: (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
+    (room, weights): (*mut [__m512i; WIDE], &[[__m512i; WIDE]]),
     by: &ToBytes<'_>,
     out: *mut u8,
 ) {
     let first = sweep.lines[0].first;
-    for (i, lines) in sweep.lines.iter().enumerate() {
-        let out = out.wrapping_add((lines.first - first) * sweep.row);
-        let rows = source.rows.as_ptr().wrapping_add(i * source.tall);
-        // SAFETY: as the caller proved.
-        unsafe { of_lines((source, rows), (sweep, lines.count), of, by, out) }
+    let own = weights.len() / sweep.bands.len();
+    for (b, &band) in sweep.bands.iter().enumerate() {
+        let of = (room, weights.as_ptr().wrapping_add(b * own));
+        let by = by.four(b);
+        for (i, lines) in sweep.lines.iter().enumerate() {
+            let rows = source.rows.as_ptr().wrapping_add(i * source.tall);
+            let from = Origin { source, rows, band };
+            let out = out.wrapping_add((lines.first - first) * sweep.row + band);
+            // SAFETY: as the caller proved.
+            unsafe { of_lines(from, (sweep, lines.count), of, &by, out) }
+        }
     }
 }
 
-/// The outputs of `count` rows; the input rows under their kernels begin at `rows`.
+/// The outputs of a band in `count` rows.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn of_lines(
-    (source, rows): (&Source<'_>, *const &[u8]),
+    from: Origin<'_>,
     (sweep, count): (&Sweep<'_>, usize),
     of: (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
     by: &ToBytes<'_>,
     out: *mut u8,
 ) {
+    let source = from.source;
     let three = sweep.runs == 1 && sweep.run == 3 && source.strip.apart == 1;
-    let from = (source, rows);
     // SAFETY: as the caller proved.
     unsafe {
         match (source.rows_of_quad, sweep.step, count) {
@@ -174,22 +98,20 @@ unsafe fn of_lines(
 /// Makes the quads of all columns, of `K` rows each.
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw")]
-unsafe fn make<const K: usize>(
-    (source, rows): (&Source<'_>, *const &[u8]),
-    room: *mut [__m512i; WIDE],
-) {
+unsafe fn make<const K: usize>(from: Origin<'_>, room: *mut [__m512i; WIDE]) {
+    let source = from.source;
     let strip = source.strip;
     let pieces = &source.pieces[..source.streams];
     // SAFETY: as the caller proved.
     unsafe {
         for unit in 0..strip.apart {
             let mut room = room.add(source.first * strip.apart + unit);
-            let rows = rows.add(unit * K);
-            let mut at = strip.from;
+            let rows = from.rows::<K>(unit * K);
+            let mut at = 0;
             for _ in 0..strip.count {
-                *room = match K {
-                    4 => quads_of_rows(&*rows.cast(), pieces, at),
-                    _ => quads_of_channels(*rows, pieces, at),
+                *room = match *rows.as_slice() {
+                    [a, b, c, d] => quads_of_rows([a, b, c, d], pieces, at),
+                    _ => quads_of_channels(rows[0], pieces, at),
                 };
                 at = at.wrapping_add(strip.step);
                 room = room.wrapping_add(strip.apart);
@@ -207,7 +129,7 @@ unsafe fn make<const K: usize>(
 #[inline(never)]
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
 unsafe fn sliding<const R: usize, const STEP: usize>(
-    source: (&Source<'_>, *const &[u8]),
+    from: Origin<'_>,
     sweep: &Sweep<'_>,
     (room, weights): (*mut [__m512i; WIDE], *const [__m512i; WIDE]),
     by: &ToBytes<'_>,
@@ -221,50 +143,56 @@ unsafe fn sliding<const R: usize, const STEP: usize>(
                 start[r][q] = _mm512_loadu_si512(by.blocks[q].start.as_ptr().cast());
             }
         }
-        let first = column(source, 0, room);
+        let columns = Columns { rows: from.rows(0), source: from.source, room };
+        let first = columns.column(0);
         let mut older = added(start, first, weights);
         let mut newer = start;
         if STEP == 1 {
-            let second = column(source, 1, room);
+            let second = columns.column(1);
             older = added(older, second, weights.add(1));
             newer = added(start, second, weights);
         }
         for at in 0..sweep.count {
             let done;
             if STEP == 1 {
-                let quads = column(source, at + 2, room);
+                let quads = columns.column(at + 2);
                 done = added(older, quads, weights.add(2));
                 older = added(newer, quads, weights.add(1));
                 newer = added(start, quads, weights);
             } else {
-                let quads = column(source, 2 * at + 1, room);
+                let quads = columns.column(2 * at + 1);
                 older = added(older, quads, weights.add(1));
-                let quads = column(source, 2 * at + 2, room);
+                let quads = columns.column(2 * at + 2);
                 done = added(older, quads, weights.add(2));
                 older = added(start, quads, weights);
             }
-            store::<R, 1>(source.0.streams, sweep, &done.map(|done| [done]), by, out);
+            store::<R, 1>(from.source.streams, sweep, &done.map(|done| [done]), by, out);
             out = out.wrapping_add(sweep.column);
         }
     }
 }
 
-/// Column `at`: from the rows, or from `room` if it is not of `source`.
-#[inline(always)]
-unsafe fn column(
-    (source, rows): (&Source<'_>, *const &[u8]),
-    at: usize,
+/// The columns under the kernels of a band.
+struct Columns<'a> {
+    rows: [*const u8; 4],
+    source: &'a Source<'a>,
     room: *const [__m512i; WIDE],
-) -> [__m512i; WIDE] {
-    let inside = at.wrapping_sub(source.first);
-    // SAFETY: as the caller proved.
-    unsafe {
-        if inside >= source.strip.count {
-            return *room.add(at);
+}
+
+impl Columns<'_> {
+    /// Column `at`: from the rows, or from `room` if it is not of the source.
+    #[inline(always)]
+    unsafe fn column(&self, at: usize) -> [__m512i; WIDE] {
+        let source = self.source;
+        let inside = at.wrapping_sub(source.first);
+        // SAFETY: as the caller proved.
+        unsafe {
+            if inside >= source.strip.count {
+                return *self.room.add(at);
+            }
+            let pieces = &source.pieces[..source.streams];
+            quads_of_rows(self.rows, pieces, inside * source.strip.step)
         }
-        let from = source.strip.from + inside * source.strip.step;
-        let pieces = &source.pieces[..source.streams];
-        quads_of_rows(&*rows.cast(), pieces, from)
     }
 }
 

@@ -250,11 +250,10 @@ impl Isa for Avx512Vnni {
         out: &mut [u8],
     ) {
         check(source, sweep, (quads.len(), weights.len()), out.len());
-        assert!(by.blocks.len() == WIDE, "band: {} blocks", by.blocks.len());
-        let of = (quads.as_mut_ptr(), weights.as_ptr());
+        assert!(by.blocks.len() == WIDE * sweep.bands.len(), "band: {} blocks", by.blocks.len());
         // SAFETY: the token proves the features; the lines above that every byte, place and output lies
-        // inside, and that there are four blocks.
-        unsafe { band::outputs(source, sweep, of, by, out.as_mut_ptr()) }
+        // inside, and that there are four blocks for each band.
+        unsafe { band::outputs(source, sweep, (quads.as_mut_ptr(), weights), by, out.as_mut_ptr()) }
     }
 
     #[inline(always)]
