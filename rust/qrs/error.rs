@@ -16,6 +16,13 @@ pub enum Error {
         /// What was expected.
         expected: usize,
     },
+    /// Sizes that leave no output.
+    Sizes {
+        /// Operation.
+        op: &'static str,
+        /// A sentence: what came, what was expected, what to do.
+        message: String,
+    },
     /// A value lies outside what the operation takes.
     Value {
         /// Operation.
@@ -73,7 +80,9 @@ impl fmt::Display for Error {
             Self::Shape { op, what, got, expected } => {
                 write!(f, "{op}: {what} is {got}, expected {expected}")
             }
-            Self::Value { op, message } => write!(f, "{op}: {message}"),
+            Self::Sizes { op, message } | Self::Value { op, message } => {
+                write!(f, "{op}: {message}")
+            }
             Self::TooDeep { op, k, limit } => write!(
                 f,
                 "{op}: {k} products per output could overflow 32 bits, at most {limit} are exact; \

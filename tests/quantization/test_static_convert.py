@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Callable
 
 import pytest
 
@@ -160,3 +161,45 @@ def test_attention_can_be_of_a_user_s_own_making() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert type(Q.prepare(model, prepare_custom_config_dict=custom).attention) is Observed
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: nn.ReLU(inplace=True),
+        lambda: nn.ReLU6(inplace=True),
+        lambda: nn.Hardtanh(-0.5, 0.5, inplace=True),
+        lambda: nn.LeakyReLU(0.2, inplace=True),
+        lambda: nn.ELU(0.5, inplace=True),
+        lambda: nn.Hardswish(inplace=True),
+        lambda: nn.SiLU(inplace=True),
+        lambda: nn.Hardsigmoid(inplace=True),
+        lambda: nn.CELU(0.5, inplace=True),
+        lambda: nn.Threshold(0.1, 0.5, inplace=True),
+    ],
+)
+def test_an_activation_in_place_changes_the_shortcut_too(act: Callable[[], nn.Module]) -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quant, self.dequant = Q.QuantStub(), Q.DeQuantStub()
+            self.act, self.conv, self.sum = (
+                act(),
+                nn.Conv2d(3, 3, 1),
+                nn.quantized.FloatFunctional(),
+            )
+
+        def forward(self, x: qrs.Tensor) -> qrs.Tensor:
+            x = self.quant(x)
+            y = self.conv(self.act(x))
+            return self.dequant(self.sum.add(x, y))
+
+    qrs.manual_seed(0)
+    model, x = Block().eval(), qrs.randn(2, 3, 8, 8)
+    expected = model(x.clone()).detach()
+    model.qconfig = Q.get_default_qconfig()
+    model = Q.prepare(model)
+    model(x.clone())
+    error = Q.convert(model)(x.clone()) - expected
+    # A threshold may turn over for a value beside it.
+    assert (error * error).mean().item() < 0.003 * (expected * expected).mean().item()

@@ -70,6 +70,15 @@ class QuantizedBase:
         self._shape = ints.shape
         return self
 
+    def _become(self, other: Self) -> Self:
+        """Stand for what `other` does from now on, as functions with `inplace` want.
+
+        This object gets other integers; those that it shared with views stay as they are.
+        """
+        self._ints, self._qparams = other._ints, other._qparams
+        self._dtype, self._shape = other._dtype, other._shape
+        return self
+
     def __init__(self, *_args: Any, **_kwargs: Any) -> None:
         raise TypeError(
             "QTensor: called as a constructor; use qrs.quantize_per_tensor, "

@@ -14,7 +14,7 @@ pyo3::import_exception!(qrs.errors, ShapeError);
 pub(crate) fn raise(error: &Error) -> PyErr {
     let message = error.to_string();
     match error {
-        Error::Shape { .. } | Error::TooDeep { .. } | Error::Index { .. } => {
+        Error::Shape { .. } | Error::Sizes { .. } | Error::TooDeep { .. } | Error::Index { .. } => {
             ShapeError::new_err(message)
         }
         Error::NonFinite { .. } => NonFiniteError::new_err(message),

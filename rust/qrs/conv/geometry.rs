@@ -4,6 +4,9 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 
+/// How an axis is called in errors.
+const AXES: [&str; 3] = ["depth", "height", "width"];
+
 /// Shape of a convolution over depth, height and width. Fewer dimensions have ones in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Geometry {
@@ -49,11 +52,11 @@ impl Geometry {
             let padded = input[d] + 2 * self.padding[d];
             if padded < reach {
                 let message = format!(
-                    "input of size {input:?} with padding {:?} is smaller than the kernel's reach of \
-                     {reach} in dimension {d}",
-                    self.padding
+                    "{} {} with padding {} came, expected at least the kernel's reach of {reach} \
+                     together with the padding of both sides; use a larger input or more padding",
+                    AXES[d], input[d], self.padding[d]
                 );
-                return Err(Error::Value { op, message });
+                return Err(Error::Sizes { op, message });
             }
             out[d] = (padded - reach) / self.stride[d] + 1;
         }
@@ -76,11 +79,11 @@ impl Geometry {
             let cut = self.padding[d].saturating_mul(2);
             if input[d] == 0 || full <= cut {
                 let message = format!(
-                    "input of size {input:?} with padding {:?} and output padding {output_padding:?} \
-                     came, which leaves no output in dimension {d}; use less padding or a larger input",
-                    self.padding
+                    "{} {} with padding {} and output padding {} came, which leaves no output; use \
+                     less padding or a larger input",
+                    AXES[d], input[d], self.padding[d], output_padding[d]
                 );
-                return Err(Error::Value { op, message });
+                return Err(Error::Sizes { op, message });
             }
             out[d] = full - cut;
         }

@@ -61,7 +61,7 @@ impl Axis {
         let Some(room) = (size + 2 * padding).checked_sub(reach) else {
             return refuse(format!(
                 "input of length {size} with padding {padding} is smaller than the kernel's reach of \
-                 {reach}"
+                 {reach}; use a larger input or more padding"
             ));
         };
         let mut count = room / stride + 1;

@@ -227,6 +227,14 @@ def test_wrong_ranks_and_channels_are_refused() -> None:
         layer(image(1, 3, 6, 5))
 
 
+def test_images_smaller_than_the_kernel_are_refused() -> None:
+    net = nn.Sequential(nn.Identity(), nnq.Conv2d(4, 8, 5))
+    with pytest.raises(ShapeError, match=r"^at 1 .*: height 3 with padding 0 .* reach of 5 .* use"):
+        net(image(1, 4, 3, 7))
+    with pytest.raises(ShapeError, match=r"width 1 with padding 1 and output padding 0 .* use"):
+        nnq.ConvTranspose2d(4, 8, (1, 2), padding=(0, 1))(image(1, 4, 1, 1))
+
+
 def test_wrong_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="QuantizedConv2d: in_channels 3"):
         nnq.Conv2d(3, 4, 1, groups=2)

@@ -132,3 +132,28 @@ def test_what_is_refused() -> None:
     wide = qrs.quantize_per_tensor(qrs.ones(2), 0.1, 0, qrs.qint32)
     with pytest.raises(DtypeError, match=r"qint32 came, expected qrs\.quint8 or qrs\.qint8"):
         QF.sigmoid(wide, 0.1, 0)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        F.relu,
+        QF.relu6,
+        lambda x, inplace: QF.hardtanh(x, -0.5, 0.5, inplace),
+        lambda x, inplace: QF.threshold(x, 0.3, -0.2, inplace),
+        QF.hardsigmoid,
+        lambda x, inplace: QF.leaky_relu(x, 0.3, inplace),
+        lambda x, inplace: QF.leaky_relu(x, 0.3, inplace, 0.02, 7),
+    ],
+)
+def test_inplace_calls_change_the_tensor_and_no_other(
+    call: Callable[[qrs.QTensor, bool], qrs.QTensor],
+) -> None:
+    x = qrs.quantize_per_tensor(qrs.tensor([-2.0, -0.4, 0.2, 2.0]), 0.05, 60, qrs.quint8)
+    view, before = x[1:], x.clone()
+    expected = call(x, False)
+    assert x.equal(before)
+    assert call(x, True) is x
+    assert x.equal(expected)
+    assert (x.q_scale(), x.q_zero_point()) == (expected.q_scale(), expected.q_zero_point())
+    assert view.equal(before[1:])

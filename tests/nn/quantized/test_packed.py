@@ -1,5 +1,7 @@
 """Weights that no kernel could use are refused, and the layer stays as it was."""
 
+from collections.abc import Callable
+
 import pytest
 
 import qrs
@@ -62,3 +64,14 @@ def test_weights_of_recurrent_layers_are_checked() -> None:
     state["weight_ih_l0"] = qrs.quantize_per_channel(qrs.randn(8, 8), scales, points, 1, qrs.qint8)
     with pytest.raises(StateDictError, match="scales along axis 1 came"):
         layer.load_state_dict(state)
+
+
+@pytest.mark.parametrize("make", [lambda: nnq.Linear(3, 3), lambda: nnqd.Linear(3, 3)])
+def test_what_is_computed_is_what_is_saved(make: Callable[[], nn.Module]) -> None:
+    layer = make()
+    layer.set_weight_bias(layer.weight(), qrs.tensor([1.0, -2.0, 3.0]))
+    with qrs.no_grad():
+        layer.bias().zero_()
+        layer.state_dict()["bias"].mul_(2.0)
+    assert layer.bias().tolist() == [1, -2, 3]
+    assert layer.state_dict()["bias"].tolist() == [1, -2, 3]

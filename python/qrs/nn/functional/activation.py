@@ -81,9 +81,9 @@ def relu(input: Any, inplace: bool = False) -> Any:
     >>> relu(qrs.tensor([-1.0, 2.0]))
     tensor([0., 2.])
     """
-    # A quantized tensor cannot be overwritten.
-    overwrite = inplace and isinstance(input, Tensor)
-    return input.relu_() if overwrite else input.relu()
+    if not inplace:
+        return input.relu()
+    return input.relu_() if isinstance(input, Tensor) else input._become(input.relu())
 
 
 @also_quantized

@@ -20,10 +20,23 @@ __all__ = ["CELU", "ELU", "GELU", "Hardswish", "LeakyReLU", "ReLU6", "SiLU", "Si
 class _Activation(Converted):
     # Names of the settings, which the constructor takes after scale and zero point.
     settings: ClassVar[tuple[str, ...]] = ()
+    # Whether the input is overwritten, with scale and zero point.
+    inplace = False
 
     @classmethod
     def _like(cls, mod: Any) -> Self:
-        return cls(1.0, 0, *[getattr(mod, name) for name in cls.settings])
+        new = cls(1.0, 0, *[getattr(mod, name) for name in cls.settings])
+        new.inplace = getattr(mod, "inplace", False)
+        return new
+
+    def _function(self, input: QTensor) -> QTensor:
+        """The function of a checked input."""
+        raise NotImplementedError(f"{type(self).__name__}: no _function method, expected one")
+
+    def forward(self, input: Any) -> QTensor:
+        """Apply the function to ``input``, any shape."""
+        result = self._function(self._checked(input))
+        return input._become(result) if self.inplace else result
 
     def extra_repr(self) -> str:
         """The parameters of the output, and the settings."""
@@ -52,9 +65,8 @@ class Hardswish(_Activation):
     def __init__(self, scale: Any, zero_point: Any) -> None:
         super().__init__(scale, zero_point)
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.hardswish(self._checked(input), *self._output)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.hardswish(input, *self._output)
 
 
 class SiLU(_Activation):
@@ -78,9 +90,8 @@ class SiLU(_Activation):
     def __init__(self, scale: Any, zero_point: Any) -> None:
         super().__init__(scale, zero_point)
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.silu(self._checked(input), *self._output)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.silu(input, *self._output)
 
 
 class GELU(_Activation):
@@ -107,9 +118,8 @@ class GELU(_Activation):
         super().__init__(scale, zero_point)
         self.approximate = approximate
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.gelu(self._checked(input), *self._output, self.approximate)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.gelu(input, *self._output, self.approximate)
 
 
 class CELU(_Activation):
@@ -136,9 +146,8 @@ class CELU(_Activation):
         super().__init__(scale, zero_point)
         self.alpha = alpha
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.celu(self._checked(input), *self._output, self.alpha)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.celu(input, *self._output, self.alpha)
 
 
 class ELU(_Activation):
@@ -165,9 +174,8 @@ class ELU(_Activation):
         super().__init__(scale, zero_point)
         self.alpha = alpha
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.elu(self._checked(input), *self._output, self.alpha)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.elu(input, *self._output, self.alpha)
 
 
 class LeakyReLU(_Activation):
@@ -179,7 +187,7 @@ class LeakyReLU(_Activation):
         Of the output.
     negative_slope : float
     inplace : bool
-        Has no effect: quantized tensors are not overwritten.
+        Overwrite the input.
 
     Examples
     --------
@@ -199,9 +207,8 @@ class LeakyReLU(_Activation):
         self.negative_slope = negative_slope
         self.inplace = inplace
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.leaky_relu(self._checked(input), self.negative_slope, False, *self._output)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.leaky_relu(input, self.negative_slope, False, *self._output)
 
 
 class Sigmoid(_Activation):
@@ -224,9 +231,8 @@ class Sigmoid(_Activation):
     def __init__(self, output_scale: Any, output_zero_point: Any) -> None:
         super().__init__(output_scale, output_zero_point)
 
-    def forward(self, input: Any) -> QTensor:
-        """Apply the function to ``input``, any shape."""
-        return F.sigmoid(self._checked(input), *self._output)
+    def _function(self, input: QTensor) -> QTensor:
+        return F.sigmoid(input, *self._output)
 
 
 class ReLU6(Module):
@@ -235,7 +241,7 @@ class ReLU6(Module):
     Parameters
     ----------
     inplace : bool
-        Has no effect: quantized tensors are not overwritten.
+        Overwrite the input.
 
     Examples
     --------
@@ -256,7 +262,7 @@ class ReLU6(Module):
 
     def forward(self, input: Any) -> QTensor:
         """Apply the function to ``input``, any shape."""
-        return F.relu6(input)
+        return F.relu6(input, self.inplace)
 
     def _get_name(self) -> str:
         return "QuantizedReLU6"

@@ -177,6 +177,11 @@ def tanh(input: QTensor, scale: float, zero_point: int) -> QTensor:
     return _mapped("tanh", input, Tensor.tanh, (scale, zero_point))
 
 
+def _into(input: QTensor, result: QTensor, inplace: bool) -> QTensor:
+    """The result, which `input` stands for too if it shall be overwritten."""
+    return input._become(result) if inplace else result
+
+
 def _own(where: str, x: Any) -> tuple[QTensor, tuple[float, int]]:
     """The tensor and its parameters, for functions that keep them."""
     x = byte_tensor(f"quantized.{where}", x)
@@ -197,7 +202,7 @@ def leaky_relu(
     input : QTensor, quint8 or qint8, any shape
     negative_slope : float
     inplace : bool
-        Has no effect: quantized tensors are not overwritten.
+        Overwrite ``input``.
     scale, zero_point : float, int, optional
         Of the result; those of ``input`` unless both are given.
 
@@ -213,11 +218,11 @@ def leaky_relu(
     >>> qrs.nn.quantized.functional.leaky_relu(x, 0.25).dequantize()
     tensor([-1.,  3.])
     """
-    del inplace
     input, output = _own("leaky_relu", input)
     if scale is not None and zero_point is not None:
         output = (scale, zero_point)
-    return _mapped("leaky_relu", input, activation.leaky_relu, output, float(negative_slope))
+    result = _mapped("leaky_relu", input, activation.leaky_relu, output, float(negative_slope))
+    return _into(input, result, inplace)
 
 
 def relu6(input: QTensor, inplace: bool = False) -> QTensor:
@@ -230,8 +235,7 @@ def relu6(input: QTensor, inplace: bool = False) -> QTensor:
     >>> qrs.nn.quantized.functional.relu6(x).dequantize()
     tensor([0., 6.])
     """
-    del inplace
-    return byte_tensor("quantized.relu6", input).clamp(0.0, 6.0)
+    return _into(input, byte_tensor("quantized.relu6", input).clamp(0.0, 6.0), inplace)
 
 
 def clamp(input: QTensor, min_: float, max_: float) -> QTensor:
@@ -271,8 +275,7 @@ def hardtanh(
     >>> qrs.nn.quantized.functional.hardtanh(x).dequantize()
     tensor([-1.,  1.])
     """
-    del inplace
-    return byte_tensor("quantized.hardtanh", input).clamp(min_val, max_val)
+    return _into(input, byte_tensor("quantized.hardtanh", input).clamp(min_val, max_val), inplace)
 
 
 def threshold(input: QTensor, threshold: float, value: float, inplace: bool = False) -> QTensor:
@@ -285,10 +288,10 @@ def threshold(input: QTensor, threshold: float, value: float, inplace: bool = Fa
     >>> qrs.nn.quantized.functional.threshold(x, 0.0, 1.0).dequantize()
     tensor([1., 8.])
     """
-    del inplace
     input, output = _own("threshold", input)
     arguments = float(threshold), float(value)
-    return _mapped("threshold", input, activation.threshold, output, *arguments)
+    result = _mapped("threshold", input, activation.threshold, output, *arguments)
+    return _into(input, result, inplace)
 
 
 def hardsigmoid(input: QTensor, inplace: bool = False) -> QTensor:
@@ -301,11 +304,10 @@ def hardsigmoid(input: QTensor, inplace: bool = False) -> QTensor:
     >>> qrs.nn.quantized.functional.hardsigmoid(x).dequantize()
     tensor([0.0000, 0.5000])
     """
-    del inplace
     input = byte_tensor("quantized.hardsigmoid", input)
     kind: Any = input._dtype
     result: QTensor = by_table(input, activation.hardsigmoid, PerTensor(1 / 256, kind.qmin))
-    return result
+    return _into(input, result, inplace)
 
 
 def dropout(

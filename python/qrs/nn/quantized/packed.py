@@ -79,7 +79,8 @@ class PackedModule(Module):
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         for name, value in self._values.items():
-            destination[prefix + name] = value
+            # What is packed would not see changes.
+            destination[prefix + name] = value.clone() if isinstance(value, Tensor) else value
         destination[prefix + "engine"] = self.engine
 
     def _load_from_state_dict(
@@ -138,9 +139,12 @@ class WeightAndBias(PackedModule):
         return self._values["weight"]
 
     def bias(self) -> Tensor | None:
-        """The bias, float32, one value for each output channel, or None."""
+        """A copy of the bias, float32, one value for each output channel, or None.
+
+        `set_weight_bias` changes it.
+        """
         value = self._values.get("bias")
-        return value if isinstance(value, Tensor) else None
+        return value.clone() if isinstance(value, Tensor) else None
 
     def set_weight_bias(self, w: QTensor | Tensor, b: Tensor | None) -> None:
         """Replace both.
