@@ -1,10 +1,9 @@
 """The parts of benches/comparison that need no other library."""
 
 import importlib
+import math
 import re
 import sys
-import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -67,20 +66,22 @@ def test_turns_run_every_contender_every_round(part) -> None:
     assert {name: len(time.seconds) for name, time in times.items()} == {"a": 3, "b": 3}
 
 
-def test_a_turn_with_several_threads_begins_when_all_sleep(part) -> None:
-    timing, done = part("timing"), threading.Event()
+def test_a_turn_with_several_threads_begins_when_all_sleep(part, monkeypatch) -> None:
+    timing = part("timing")
+    now, spins_until = 0.0, 0.1
 
-    def spin() -> None:
-        end = time.perf_counter() + 0.1
-        while time.perf_counter() < end:
-            pass
-        done.set()
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
 
-    thread = threading.Thread(target=spin)
-    thread.start()
+    # A thread of the process spins until then.
+    monkeypatch.setattr(timing.time, "sleep", sleep)
+    monkeypatch.setattr(timing.time, "process_time", lambda: min(now, spins_until))
     timing._let_threads_sleep()
-    assert done.is_set()
-    thread.join()
+    assert spins_until < now < spins_until + 3 * timing.NAP
+    spins_until = math.inf
+    with pytest.raises(RuntimeError, match="still run a second after a turn"):
+        timing._let_threads_sleep()
 
 
 def test_roof_is_the_product_or_the_read_whichever_is_longer(part) -> None:

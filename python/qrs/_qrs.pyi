@@ -229,8 +229,7 @@ def quantize_per_channel(
 def set_num_threads(n: int) -> None: ...
 def softmax(x: NDArray[np.float32], logarithm: bool, /) -> NDArray[np.float32]: ...
 
-# Stored bytes, uint8 or int8. Images are [batch, depth, height, width, channels]; means come with
-# a zero point and whether it is added before the rounding.
+# Stored bytes, uint8 or int8, of images [batch, channels, sizes...]. Means come with a zero point.
 def adaptive_pool(
     x: NDArray[Any], sizes: tuple[int, ...], zero_point: int | None, /
 ) -> NDArray[Any]: ...

@@ -16,7 +16,7 @@ pub enum Error {
         /// What was expected.
         expected: usize,
     },
-    /// Sizes that leave no output.
+    /// Sizes that do not go together.
     Sizes {
         /// Operation.
         op: &'static str,

@@ -234,6 +234,8 @@ def test_tables(row: Swap, engine: str, seed: int) -> None:
 @pytest.mark.parametrize("engine", ENGINES)
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds)
+# An input that lies beside the middle of two steps: product and sum are rounded once.
+@example(seed=1049)
 def test_dynamic_linear(engine: str, seed: int) -> None:
     rng = np.random.default_rng(seed)
     qrs.manual_seed(seed)

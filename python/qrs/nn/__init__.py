@@ -39,14 +39,7 @@ from qrs.nn.layers.batchnorm import (
     InstanceNorm2d,
     InstanceNorm3d,
 )
-from qrs.nn.layers.container import (
-    Identity,
-    ModuleDict,
-    ModuleList,
-    ParameterDict,
-    ParameterList,
-    Sequential,
-)
+from qrs.nn.layers.container import Identity, ModuleDict, ModuleList, Sequential
 from qrs.nn.layers.conv import (
     Conv1d,
     Conv2d,
@@ -87,6 +80,7 @@ from qrs.nn.layers.padding import (
     ZeroPad2d,
     ZeroPad3d,
 )
+from qrs.nn.layers.parameter_container import ParameterDict, ParameterList
 from qrs.nn.layers.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,

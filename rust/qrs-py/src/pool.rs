@@ -9,7 +9,7 @@ use crate::array::{Input, Output};
 use crate::backend::chosen;
 use crate::bytes::{ByteInput, Stored, either};
 use crate::call::call;
-use crate::error::ShapeError;
+use crate::error::{ShapeError, raise};
 use crate::layout::channels_last;
 
 /// Numbers for the last axes of depth, height and width.
@@ -140,7 +140,7 @@ fn pooled<'py, T: Stored>(
         )));
     };
     let sizes = three(op, own, 1)?;
-    let each = |d| axis(d, sizes[d]).map_err(|error| ShapeError::new_err(error.to_string()));
+    let each = |d| axis(d, sizes[d]).map_err(|error| raise(&error));
     let axes = [each(0)?, each(1)?, each(2)?];
     let pool = Pool { op, batch, axes: &axes, channels };
     let level = chosen()?;

@@ -263,13 +263,8 @@ impl Conv {
     /// Divides the output between threads, by pixels if there are enough.
     fn split(&self, threads: usize, out: &mut [u8], part: impl Fn(Window<'_, u8>) + Sync) {
         let few = self.geometry.groups == 1 && out.len() < 6 * threads * self.outputs;
-        split(
-            out,
-            self.outputs,
-            threads,
-            if few { Split::Columns(64) } else { Split::Rows(6) },
-            part,
-        );
+        let by = if few { Split::Columns(64) } else { Split::Rows(6) };
+        split(out, self.outputs, threads, by, part);
     }
 }
 

@@ -60,8 +60,8 @@ pub(super) struct Images<'a> {
 pub(super) struct RowTaps<'a> {
     images: Images<'a>,
     region: Region,
-    /// A line of zero points, then those of `region`, with zero points before, between and after all; then room for
-    /// the last run to read on.
+    /// A line of zero points, then those of `region`, with zero points before, between and after all; then
+    /// room for the last run to read on.
     padded: &'a [u8],
 }
 

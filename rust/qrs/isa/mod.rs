@@ -316,8 +316,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
         }
     }
 
-    /// The bytes of the outputs of `sweep`, for each of whose bands `by` has four blocks, in the order of a band. The quads of
-    /// the columns of `source` are made on the way; those of other columns were.
+    /// The bytes of the outputs of `sweep`, for each of whose bands `by` has four blocks, in the order of a
+    /// band. The quads of the columns of `source` are made on the way; those of other columns were.
     #[inline(always)]
     fn band(
         self,

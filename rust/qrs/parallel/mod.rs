@@ -78,8 +78,8 @@ pub fn threads_of_environment() -> Result<Option<usize>> {
     Err(Error::Value { op: NAME, message })
 }
 
-/// Threads worth using for work that takes about `nanoseconds` alone: a fork and join costs up to
-/// 12 us when the workers sleep.
+/// Threads worth using for work that takes about `nanoseconds` alone. Waking a worker that sleeps costs up
+/// to 30 us, in which the caller goes on alone.
 #[must_use]
 pub fn threads_for(nanoseconds: usize) -> usize {
     if nanoseconds < 20_000 { 1 } else { num_threads() }

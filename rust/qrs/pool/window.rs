@@ -46,7 +46,7 @@ impl Axis {
     /// If a number is 0 that must not be, the padding exceeds half the kernel, or not one window fits.
     pub fn sliding(op: &'static str, size: usize, slide: Slide) -> Result<Self> {
         let Slide { kernel, stride, padding, dilation, ceil } = slide;
-        let refuse = |message| Err(Error::Value { op, message });
+        let refuse = |message| Err(Error::Sizes { op, message });
         if kernel == 0 || stride == 0 || dilation == 0 {
             return refuse(format!(
                 "kernel {kernel}, stride {stride}, dilation {dilation} came, expected at least 1"
@@ -90,7 +90,7 @@ impl Axis {
     pub fn adaptive(op: &'static str, size: usize, count: usize) -> Result<Self> {
         if size == 0 {
             let message = "an axis without inputs came, expected some".to_owned();
-            return Err(Error::Value { op, message });
+            return Err(Error::Sizes { op, message });
         }
         let window = |output: usize| {
             let first = output * size / count;

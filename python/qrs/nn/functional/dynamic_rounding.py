@@ -23,8 +23,9 @@ def rounded(x: Array, engine: str) -> Array:
 
     With lo = min(x, 0), hi = max(x, 0) over the whole array, or over each row of the last axis
     under "qrs": s = (hi - lo) / top, or 0.1 where that is nothing; z = rne(-lo / s), or rne(top -
-    hi / s) if -lo / s >= top + hi / s; q = clamp(z + rne(x / s), 0, top); y = s (q - z). Ranges are
-    computed in float64. Source: PyTorch 1.8.1; the rows are a decision of qrs.
+    hi / s) if -lo / s >= top + hi / s; q = clamp(z + rne(x / s), 0, top), under "fbgemm"
+    clamp(rne(x / s + z), 0, top); y = s (q - z). Ranges are computed in float64. Source: PyTorch
+    1.8.1; the rows are a decision of qrs.
 
     Raises
     ------
@@ -50,11 +51,13 @@ def rounded(x: Array, engine: str) -> Array:
     below, above = -lo / scale, hi / scale
     zero = np.clip(np.rint(np.where(below < top + above, below, top - above)), 0, top)
     s, z = scale.astype(x.dtype), zero.astype(x.dtype)
-    y: Array = x * (1 / s)
+    y: Array
     if engine == "fbgemm":
-        y += z
+        # The kernel rounds product and sum once (fma); in float64 the product is exact.
+        y = (x.astype(np.float64) * (1 / s) + z).astype(x.dtype)
         np.rint(y, out=y)
     else:
+        y = x * (1 / s)
         np.rint(y, out=y)
         y += z
     y.clip(0, top, out=y)

@@ -68,13 +68,22 @@ class QuantizedConv(StaticLayer, ConvSettings):
         check_output_padding(name, self.output_padding, self.stride, self.dilation)
         self._init_weights(self._weight_shape(), self.out_channels, bias)
 
-    def _check_images(self, x: QTensor) -> None:
-        """Raise for an input that does not fit, and say how to mend it."""
-        check_images(self._get_name(), self.rank, x.shape, self.in_channels)
+    def _run(self, x: QTensor, ints: np.ndarray[Any, Any], *sizes: Any) -> QTensor:
+        """The output for an input whose integers, (N, C, *S), may have been padded.
+
+        ``sizes`` are what else the kernel has to know.
+        """
+        own: Any = x._qparams
+        try:
+            out = self._packed.quantized(ints, *sizes, own, self._output, self._span, self.engine)
+        except ShapeError:
+            check_images(self._get_name(), self.rank, x.shape, self.in_channels)
+            raise
+        return QTensor._wrap(out, self._output, self.output_dtype)
 
     def _unbatched(self, x: QTensor, **settings: Any) -> QTensor:
         """The output for one image (C, *S); the error if it is none."""
-        self._check_images(x)
+        check_images(self._get_name(), self.rank, x.shape, self.in_channels)
         y: QTensor = self.forward(x.unsqueeze(0), **settings).squeeze(0)
         return y
 
@@ -170,13 +179,7 @@ class _Conv(QuantizedConv):
             return self._unbatched(x)
         if self._own_padding:
             ints = self._padded(x)
-        own: Any = x._qparams
-        try:
-            out = self._packed.quantized(ints, own, self._output, self._span, self.engine)
-        except ShapeError:
-            self._check_images(x)
-            raise
-        return QTensor._wrap(out, self._output, self.output_dtype)
+        return self._run(x, ints)
 
 
 class Conv1d(_Conv):

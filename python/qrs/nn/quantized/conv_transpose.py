@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 
 from qrs._kernels import PackedConvTranspose
-from qrs.errors import ShapeError
 from qrs.nn.layers import conv as floats
 from qrs.nn.layers.conv_settings import Ints
 from qrs.nn.quantized.conv import QuantizedConv, taps_of, three
@@ -120,14 +119,7 @@ class _ConvTranspose(QuantizedConv):
         x = self._checked(input)
         if x._ints.ndim != self.rank + 2:
             return self._unbatched(x, output_size=output_size)
-        added = three(self._output_padding(input, output_size), 0)
-        own: Any = x._qparams
-        try:
-            out = self._packed.quantized(x._ints, added, own, self._output, self._span, self.engine)
-        except ShapeError:
-            self._check_images(x)
-            raise
-        return QTensor._wrap(out, self._output, self.output_dtype)
+        return self._run(x, x._ints, three(self._output_padding(input, output_size), 0))
 
 
 class ConvTranspose1d(_ConvTranspose):

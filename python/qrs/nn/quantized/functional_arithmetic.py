@@ -24,6 +24,7 @@ __all__ = [
     "add_scalar",
     "add_scalar_relu",
     "cat",
+    "combined",
     "matmul",
     "mul",
     "mul_relu",
@@ -43,13 +44,17 @@ def _two(operation: str, a: Any, b: Any) -> tuple[QTensor, QTensor]:
     return a, b
 
 
+def combined(operation: str, a: QTensor, b: QTensor, output: PerTensor, relu: bool) -> QTensor:
+    """Add or multiply two tensors of bytes of one type, which were checked."""
+    inputs = (pair_of(a), pair_of(b))
+    ints = _kernels.binary(operation, a._ints, b._ints, inputs, output, relu)
+    return QTensor._wrap(ints, output, a._dtype)
+
+
 def _combined(operation: str, a: Any, b: Any, output: tuple[Any, Any], relu: bool) -> QTensor:
     name = f"{operation}_relu" if relu else operation
     a, b = _two(name, a, b)
-    result = per_tensor(*output, a._dtype, f"quantized.{name}")
-    pairs = (pair_of(a), pair_of(b))
-    ints = _kernels.binary(operation, a._ints, b._ints, pairs, result, relu)
-    return QTensor._wrap(ints, result, a._dtype)
+    return combined(operation, a, b, per_tensor(*output, a._dtype, f"quantized.{name}"), relu)
 
 
 def add(a: QTensor, b: QTensor, scale: float, zero_point: int) -> QTensor:

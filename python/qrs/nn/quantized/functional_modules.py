@@ -6,11 +6,11 @@ import warnings
 from collections.abc import Sequence
 from typing import Any, NoReturn, Self
 
-from qrs import _kernels
 from qrs.errors import DtypeError, NotCalibratedError
 from qrs.nn.layers.container import Identity
 from qrs.nn.module import Module
 from qrs.nn.quantized import functional as F
+from qrs.nn.quantized.functional_arithmetic import combined
 from qrs.nn.quantized.output import QuantizedOutput, observed_output
 from qrs.qtensor import QTensor
 from qrs.qtensor.qparams import PerTensor
@@ -216,10 +216,7 @@ class QFunctional(QuantizedOutput):
 
     def _combined(self, operation: str, x: QTensor, y: QTensor, relu: bool) -> QTensor:
         x, y = self._checked(x), self._checked(y)
-        output = self._result()
-        inputs: Any = (x._qparams, y._qparams)
-        ints = _kernels.binary(operation, x._ints, y._ints, inputs, output, relu)
-        return self._watched(QTensor._wrap(ints, output, x._dtype))
+        return self._watched(combined(operation, x, y, self._result(), relu))
 
     def add(self, x: QTensor, y: QTensor) -> QTensor:
         """The sum."""

@@ -77,7 +77,9 @@ def byte_tensor(where: str, value: Any) -> QTensor:
 
 def pair_of(x: QTensor) -> Pair:
     """Scale and zero point of what `byte_tensor` has checked."""
-    return x._qparams  # type: ignore[return-value]  # of one scale; a cast would be a call in every layer
+    qparams: Any = x._qparams
+    pair: Pair = qparams
+    return pair
 
 
 def observed_output(mod: Any, where: str) -> tuple[float, int, Dtype]:

@@ -9,8 +9,8 @@ use std::arch::x86_64::{
 
 mod quads;
 
-pub(super) use self::quads::{of_channels, of_rows};
-use self::quads::{quads_of_channels, quads_of_rows};
+pub(super) use self::quads::of_columns;
+use self::quads::{quads, quads_of_rows};
 use super::packed;
 use crate::isa::to_bytes::{Affine, Range, ToBytes};
 use crate::isa::{Source, Sweep, WIDE};
@@ -109,10 +109,7 @@ unsafe fn make<const K: usize>(from: Origin<'_>, room: *mut [__m512i; WIDE]) {
             let rows = from.rows::<K>(unit * K);
             let mut at = 0;
             for _ in 0..strip.count {
-                *room = match *rows.as_slice() {
-                    [a, b, c, d] => quads_of_rows([a, b, c, d], pieces, at),
-                    _ => quads_of_channels(rows[0], pieces, at),
-                };
+                *room = quads(rows, pieces, at);
                 at = at.wrapping_add(strip.step);
                 room = room.wrapping_add(strip.apart);
             }

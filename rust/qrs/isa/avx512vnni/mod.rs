@@ -220,7 +220,7 @@ impl Isa for Avx512Vnni {
         strip.check_band(pieces, rows.iter().map(|row| row.len()).min().unwrap_or(0), to.len());
         // SAFETY: the token proves the features; the line above that every row has the bytes of every
         // column, and `to` the places of its quads.
-        unsafe { band::of_rows(&rows, pieces, strip, to.as_mut_ptr()) }
+        unsafe { band::of_columns(rows, pieces, strip, to.as_mut_ptr()) }
     }
 
     fn band_of_channels(
@@ -232,7 +232,7 @@ impl Isa for Avx512Vnni {
     ) {
         strip.check_band(pieces, row.len(), to.len());
         // SAFETY: see `band_of_rows`.
-        unsafe { band::of_channels(row, pieces, strip, to.as_mut_ptr()) }
+        unsafe { band::of_columns([row], pieces, strip, to.as_mut_ptr()) }
     }
 
     #[inline(always)]

@@ -15,8 +15,8 @@ use super::{Avx512Vnni, bytes, in_order};
 use crate::isa::to_bytes::ToBytes;
 use crate::isa::{Block, Gathered, Isa, Outputs, Panel, Taps, Tile, checked_panel};
 
-/// Rows whose sums stay in registers, by panels of so many blocks. Six rows of narrow panels wait for their sums:
-/// 14 x 14 pixels of 512 channels in groups of 16 took 101 us instead of 80. More than eight have too few
+/// Rows whose sums stay in registers, by panels of so many blocks. Six rows of narrow panels wait for their
+/// sums: 14 x 14 pixels of 512 channels in groups of 16 took 101 us instead of 80. More than eight have too few
 /// registers for their pointers.
 pub(super) fn rows(width: usize) -> usize {
     if width > 2 { Avx512Vnni::ROWS } else { 8 }

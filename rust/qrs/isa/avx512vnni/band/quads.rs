@@ -9,38 +9,36 @@ use std::arch::x86_64::{
 
 use crate::isa::{Strip, WIDE};
 
-/// Quads of four rows: every piece of every column can be read from each of `rows`, and `room` has the
-/// places of its quads.
+/// Quads of the columns of `strip` in `K` rows, four or one: every piece of every column can be read from
+/// each of `rows`, and `room` has the places of its quads.
 #[target_feature(enable = "avx512f,avx512bw")]
-pub(in crate::isa::avx512vnni) unsafe fn of_rows(
-    rows: &[&[u8]; 4],
+pub(in crate::isa::avx512vnni) unsafe fn of_columns<const K: usize>(
+    rows: [&[u8]; K],
     pieces: &[usize],
     strip: Strip,
     room: *mut [__m512i; WIDE],
 ) {
+    let rows = rows.map(<[u8]>::as_ptr);
     for i in 0..strip.count {
         // SAFETY: as the caller proved.
         unsafe {
-            let room = room.add(i * strip.apart);
-            let rows = rows.map(<[u8]>::as_ptr);
-            *room = quads_of_rows(rows, pieces, strip.from + i * strip.step);
+            *room.add(i * strip.apart) = quads(rows, pieces, strip.from + i * strip.step);
         }
     }
 }
 
-/// As [`of_rows`], of one row.
-#[target_feature(enable = "avx512f,avx512bw")]
-pub(in crate::isa::avx512vnni) unsafe fn of_channels(
-    row: &[u8],
+/// The quads of a column in `K` rows, four or one, under the terms of [`quads_of_rows`].
+#[inline(always)]
+pub(super) unsafe fn quads<const K: usize>(
+    rows: [*const u8; K],
     pieces: &[usize],
-    strip: Strip,
-    room: *mut [__m512i; WIDE],
-) {
-    for i in 0..strip.count {
-        // SAFETY: as the caller proved.
-        unsafe {
-            let room = room.add(i * strip.apart);
-            *room = quads_of_channels(row.as_ptr(), pieces, strip.from + i * strip.step);
+    at: usize,
+) -> [__m512i; WIDE] {
+    // SAFETY: as the caller proved.
+    unsafe {
+        match *rows.as_slice() {
+            [a, b, c, d] => quads_of_rows([a, b, c, d], pieces, at),
+            _ => quads_of_channels(rows[0], pieces, at),
         }
     }
 }
@@ -68,11 +66,7 @@ pub(super) unsafe fn quads_of_rows(
 
 /// As [`quads_of_rows`], of one row.
 #[inline(always)]
-pub(super) unsafe fn quads_of_channels(
-    row: *const u8,
-    pieces: &[usize],
-    at: usize,
-) -> [__m512i; WIDE] {
+unsafe fn quads_of_channels(row: *const u8, pieces: &[usize], at: usize) -> [__m512i; WIDE] {
     // SAFETY: as the caller proved.
     unsafe {
         let [bytes] = columns([row], pieces, at);
